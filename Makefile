@@ -1,0 +1,44 @@
+# make run    the voice page on http://localhost:3001
+# make test   every check and test
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: run test check bench install constraints clean
+
+run: $(INSTALLED)
+	@$(BIN)/python manage.py prepare
+	@$(BIN)/python manage.py runserver
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	DEBUG=0 SECRET_KEY=$$($(BIN)/python -c "import secrets; print(secrets.token_urlsafe(50))") ALLOWED_HOSTS=voice.example.com \
+	ALLOWED_ORIGINS=https://voice.example.com GEMINI_API_KEY=check $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+bench: $(INSTALLED)
+	$(BIN)/python -m tests.load.bench
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.txt constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed; this is %s. Name one with: make PYTHON=python3.11' % sys.version.split()[0] if sys.version_info < (3, 11) else 0)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	@touch $@
+
+# The newest versions that requirements.txt allows; run the tests with them before they are committed.
+constraints: $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	@echo "# The exact versions that were tested; made by: make constraints" > constraints.txt
+	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-strip-extras --python-version 3.11 requirements.txt | sed 's/\[[a-z,-]*\]//' >> constraints.txt
+
+clean:
+	rm -rf $(VENV) var staticfiles

@@ -1,0 +1,38 @@
+"""HTTP to Django; WebSockets, from known origins, to the consumers. For uvicorn and Daphne alike."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gemlive_project.settings")
+django_application = get_asgi_application()
+
+# Only now that the apps are ready may their modules be imported.
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import OriginValidator, WebsocketDenier  # noqa: E402
+from django.conf import settings  # noqa: E402
+
+from sessions_app.routing import websocket_urlpatterns  # noqa: E402
+
+
+class ExactOriginValidator(OriginValidator):
+    """Scheme, host and port must be one of the allowed origins; a missing or unreadable Origin is refused (403)."""
+
+    async def __call__(self, scope, receive, send):
+        origins = [value for name, value in scope.get("headers", []) if name == b"origin"]
+        # Channels would parse it, and raise for some ("http://[").
+        if len(origins) == 1 and origins[0].decode("latin-1").lower() in self.allowed_origins:
+            return await self.application(scope, receive, send)
+        return await WebsocketDenier()(scope, receive, send)
+
+
+application = ProtocolTypeRouter(
+    {
+        "http": django_application,
+        "websocket": ExactOriginValidator(
+            AuthMiddlewareStack(URLRouter(websocket_urlpatterns)),
+            {origin.rstrip("/").lower() for origin in settings.ALLOWED_ORIGINS},
+        ),
+    }
+)

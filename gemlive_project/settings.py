@@ -1,0 +1,218 @@
+"""Every setting, read from the environment (and from `.env`) here and nowhere else.
+
+The README's table describes each variable; a test keeps the two equal.
+"""
+
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+VAR_DIR.mkdir(exist_ok=True)
+
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+
+def database(variable: str, default: str) -> dict:
+    """The database of a URL; a relative SQLite path is relative to the project, whatever the working directory."""
+    config = env.db_url(variable, default=default)
+    if config["ENGINE"] == "django.db.backends.sqlite3" and config["NAME"] != ":memory:":
+        config["NAME"] = str(BASE_DIR / config["NAME"])
+    return config
+
+
+DEBUG = env.bool("DEBUG", default=True)
+PORT = env.int("PORT", default=3001)
+# gemlive.E002 refuses to start without DEBUG on this key.
+INSECURE_SECRET_KEY = "django-insecure-for-development-only-never-for-a-server-that-others-reach"  # noqa: S105
+SECRET_KEY = env.str("SECRET_KEY", default="") or INSECURE_SECRET_KEY
+# Empty with DEBUG means localhost only: Django refuses every other Host header.
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+
+# --- Gemini -----------------------------------------------------------------------------------------------------
+
+GEMINI_API_KEY = env.str("GEMINI_API_KEY", default="")
+GEMINI_MODEL = env.str("GEMINI_MODEL", default="gemini-3.8-live")
+GEMINI_VOICE = env.str("GEMINI_VOICE", default="Kore")
+GEMINI_SYSTEM_INSTRUCTION = env.str("GEMINI_SYSTEM_INSTRUCTION", default="") or (
+    "You are a helpful voice assistant of a company. Answer in short, spoken sentences. "
+    "Use the tools for questions about data, documents and the weather; never invent their results."
+)
+# The SDK's own default is v1, which does not serve Live.
+GEMINI_API_VERSION = env.str("GEMINI_API_VERSION", default="v1beta")
+GEMINI_CONNECT_TIMEOUT = env.float("GEMINI_CONNECT_TIMEOUT", default=15.0)
+
+# Without a key, in development, the emulator answers. It listens beside the server: `manage.py runserver` starts it.
+GEMINI_EMULATED = DEBUG and not GEMINI_API_KEY and not env.str("GEMINI_BASE_URL", default="")
+EMULATOR_PORT = env.int("EMULATOR_PORT", default=PORT + 10_000 if PORT < 55_000 else PORT - 10_000)
+EMULATOR_SCRIPT = BASE_DIR / env.str("EMULATOR_SCRIPT", default="sessions_app/emulator/script.toml")
+if GEMINI_EMULATED:
+    GEMINI_API_KEY = "emulator"
+    GEMINI_BASE_URL = f"https://127.0.0.1:{EMULATOR_PORT}"
+    GEMINI_CA_FILE = str(VAR_DIR / f"emulator-ca-{EMULATOR_PORT}.pem")
+else:
+    GEMINI_BASE_URL = env.str("GEMINI_BASE_URL", default="")
+    GEMINI_CA_FILE = env.str("GEMINI_CA_FILE", default="")
+
+# --- Tools ------------------------------------------------------------------------------------------------------
+
+TOOLS_TIMEOUT = env.float("TOOLS_TIMEOUT", default=20.0)
+# Hosts that call_external_api may reach, as "api.example.com" or "api.example.com:8443"; none unless listed.
+TOOLS_ALLOWED_HOSTS = env.list("TOOLS_ALLOWED_HOSTS", default=[])
+# host:port pairs on private addresses that tools may reach all the same (an intranet's API).
+TOOLS_PRIVATE_HOSTS = env.list("TOOLS_PRIVATE_HOSTS", default=[])
+OPEN_METEO_GEOCODING_URL = env.str("OPEN_METEO_GEOCODING_URL", default="https://geocoding-api.open-meteo.com/v1/search")
+OPEN_METEO_FORECAST_URL = env.str("OPEN_METEO_FORECAST_URL", default="https://api.open-meteo.com/v1/forecast")
+# The databases that execute_sql_query reads, by the name that the model uses. "main" is the demo shop unless set.
+DEMO_DATABASE = database("DEMO_DATABASE_URL", "sqlite:///var/demo_shop.sqlite3")
+SQL_DATABASES = {"main": DEMO_DATABASE}
+
+# --- Django -----------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    # Before daphne and staticfiles: our runserver builds on theirs.
+    "sessions_app",
+    "tools_app",
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "corsheaders",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "gemlive_project.urls"
+ASGI_APPLICATION = "gemlive_project.asgi.application"
+# The seed's paths have no trailing slash, and a redirect would lose a POST's body.
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": database("DATABASE_URL", "sqlite:///var/db.sqlite3")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Only these together gave no "database is locked" with 50 writers (reliability-security, finding 5).
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL", default="")
+if REDIS_URL:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CHANNEL_LAYERS = {
+        # The core layer loses idle consumers with redis-py 8 (channels_redis#422); this one does not.
+        "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+    }
+else:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = BASE_DIR / "staticfiles"
+if not DEBUG:
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "gemlive_project.storage.StaticStorage"},
+    }
+
+# --- Who may call us --------------------------------------------------------------------------------------------
+
+# Exact origins (scheme, host, port) of pages that may call REST and open the WebSocket.
+ALLOWED_ORIGINS = env.list(
+    "ALLOWED_ORIGINS", default=["http://localhost:3000", "http://localhost:5173", "http://127.0.0.1:5500"]
+)
+if DEBUG:
+    ALLOWED_ORIGINS += [f"http://localhost:{PORT}", f"http://127.0.0.1:{PORT}"]
+CORS_ALLOWED_ORIGINS = [origin for origin in ALLOWED_ORIGINS if origin != "null"]
+CORS_ALLOW_CREDENTIALS = True
+CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "x-csrftoken", "x-requested-with", "x-user-id")
+CSRF_TRUSTED_ORIGINS = CORS_ALLOWED_ORIGINS
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    # Open, as the seed: who holds a session's id may use it.
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "sessions_app.exceptions.rest_exception_handler",
+}
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if not DEBUG:
+    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+# --- WebSocket limits -------------------------------------------------------------------------------------------
+
+# The largest frame from a browser: a camera image as base64; an audio frame has 1 KB. uvicorn takes its own flag.
+WEBSOCKET_MAX_FRAME_BYTES = 1024 * 1024
+DAPHNE_WEBSOCKET_MAX_MESSAGE_SIZE = DAPHNE_WEBSOCKET_MAX_FRAME_SIZE = WEBSOCKET_MAX_FRAME_BYTES
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # At DEBUG it prints the x-goog-api-key header.
+        "websockets": {"level": "INFO"},
+        "httpx": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,35 @@
+"""What REST and the WebSocket say when something cannot be."""
+
+from typing import Any
+
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+
+class SessionUnavailable(Exception):
+    """A session that cannot be opened; `close_code` is the WebSocket's."""
+
+    code = "session_unavailable"
+    message = "This session cannot be opened."
+    close_code = 4404
+
+
+class SessionNotFound(SessionUnavailable):
+    code = "session_not_found"
+    message = "No such session. Create one with POST /api/sessions and connect with its sessionId."
+    close_code = 4404
+
+
+class SessionEnded(SessionUnavailable):
+    code = "session_ended"
+    message = "This session has ended. Create a new one with POST /api/sessions."
+    close_code = 4410
+
+
+def rest_exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's own answers, with the same `code` and `message` beside `detail` that the WebSocket's errors have."""
+    response = exception_handler(error, context)
+    if response is not None and isinstance(response.data, dict) and "detail" in response.data:
+        detail = response.data["detail"]
+        response.data = {"detail": str(detail), "code": getattr(detail, "code", "error")}
+    return response

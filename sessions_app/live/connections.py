@@ -1,0 +1,60 @@
+"""One connection to Gemini after the other, for as long as a conversation lasts."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncGenerator
+
+from ..gemini.errors import CONNECTION_ERRORS, Failure, Remedy, explain
+from .ports import Dial, Gemini
+
+logger = logging.getLogger(__name__)
+
+
+class ConversationFailed(Exception):
+    """Gemini cannot be had, and trying again by ourselves does not help; `failure` says what would."""
+
+    def __init__(self, failure: Failure):
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class Connections:
+    """Iterate for open connections: each is the successor of the one that was lost, and resumes by `handle`.
+
+    Raises:
+        ConversationFailed: a fatal answer, or `attempts` failures in a row.
+    """
+
+    def __init__(self, dial: Dial, *, handle: str = "", where: str = "Gemini", attempts: int = 5, delay: float = 0.25):
+        self._dial = dial
+        self.handle = handle
+        self._where = where
+        self._attempts = attempts
+        self._delay = delay
+
+    async def __aiter__(self) -> AsyncGenerator[Gemini]:
+        failed = 0
+        while True:
+            error: BaseException | None
+            resuming = bool(self.handle)
+            opened_at = None
+            try:
+                async with self._dial(self.handle or None) as gemini:
+                    opened_at = asyncio.get_running_loop().time()
+                    yield gemini
+                    error = gemini.error
+            except CONNECTION_ERRORS as dialling_error:
+                error = dialling_error
+            if opened_at and asyncio.get_running_loop().time() - opened_at > 5:
+                failed = 0
+            failed += 1
+            failure = explain(error or ConnectionError("closed"), resuming=resuming, where=self._where)
+            logger.info("Connection to Gemini ended (%s): %s", failure.code, failure.detail)
+            if failure.remedy is Remedy.RETRY_WITHOUT_HANDLE:
+                self.handle = ""
+            elif failure.remedy is Remedy.FATAL or failed >= self._attempts:
+                raise ConversationFailed(failure)
+            if failed > 1 or opened_at is None:
+                # Full jitter: many conversations that were lost together do not come back together.
+                await asyncio.sleep(min(8.0, self._delay * 2**failed) * random.uniform(0.5, 1.0))  # noqa: S311

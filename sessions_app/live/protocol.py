@@ -1,0 +1,243 @@
+"""Gemini's messages → events. Knows where the turn stands; never waits, never sends."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from ..gemini.server_messages import ServerContent, ServerMessage, UsageMetadata
+from .events import (
+    Audio,
+    Event,
+    Generated,
+    GoingAway,
+    HandleRenewed,
+    Interrupted,
+    Said,
+    ToolCallCancelled,
+    ToolCallRequested,
+    TurnEnded,
+    TurnStarted,
+    UsageReported,
+    Utterance,
+)
+
+# Gemini ends an interrupted turn at once. Should that mark be lost, audio flows again after this many seconds.
+LONGEST_SILENCING = 3.0
+
+
+class _Side:
+    """The transcript of one side of a turn, as it grows."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self.started_at: datetime | None = None
+        self.ended_at: datetime | None = None
+
+    def add(self, text: str, now: datetime) -> None:
+        self.pieces.append(text)
+        self.started_at = self.started_at or now
+        self.ended_at = now
+
+    def utterance(self) -> Utterance | None:
+        text = "".join(self.pieces).strip()
+        if not text or self.started_at is None or self.ended_at is None:
+            return None
+        return Utterance(text, self.started_at, self.ended_at)
+
+
+class _Turn:
+    def __init__(self, turn_id: int) -> None:
+        self.id = turn_id
+        self.user = _Side()
+        self.model = _Side()
+        self.replying = False
+        self.generated = False
+        self.time_to_first_audio_ms: int | None = None
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Conversation:
+    """The state of one conversation, over all its connections.
+
+    Turn ids are counted up from `first_turn_id`. Each method returns the events that follow from what it is told.
+    """
+
+    def __init__(self, first_turn_id: int = 1, clock: Callable[[], datetime] = _utc_now):
+        self._next_id = first_turn_id
+        self._clock = clock
+        self._turn: _Turn | None = None
+        self._typed_ahead: list[str] = []
+        self._asked_at: datetime | None = None
+        self._silenced_at: datetime | None = None
+        self._usage: UsageReported | None = None
+        self._calls: set[str] = set()
+
+    @property
+    def between_turns(self) -> bool:
+        return self._turn is None
+
+    def receive(self, message: ServerMessage) -> list[Event]:
+        """Read one message of Gemini, every key and part of it, in the order that they have on the wire."""
+        events: list[Event] = []
+        if message.usage_metadata:
+            self._usage = _usage(message.usage_metadata)
+        if message.voice_activity and message.voice_activity.type == "ACTIVITY_END":
+            self._asked_at = self._clock()
+        if message.server_content:
+            self._content(message.server_content, events)
+        if message.tool_call:
+            for call in message.tool_call.function_calls:
+                # The same call may be delivered twice; it runs once.
+                if call.id not in self._calls:
+                    self._calls.add(call.id)
+                    self._reply_begins(events)
+                    events.append(ToolCallRequested(call.id, call.name, call.args or {}))
+        if message.tool_call_cancellation:
+            events += [ToolCallCancelled(call_id) for call_id in message.tool_call_cancellation.ids]
+        if message.usage_metadata and self._turn is None:
+            self._report_usage(events)
+        if update := message.session_resumption_update:
+            events.append(HandleRenewed(update.new_handle if update.resumable else ""))
+        if message.go_away:
+            events.append(GoingAway(message.go_away.seconds))
+        return events
+
+    def user_typed(self, text: str) -> list[Event]:
+        """Typed text is not transcribed by Gemini: it stands in the transcript as it was sent."""
+        self._asked_at = self._clock()
+        if self._turn and self._turn.replying:
+            # It belongs to the turn that follows this reply.
+            self._typed_ahead.append(text)
+            return [Said(self._next_id, True, text)]
+        events: list[Event] = []
+        turn = self._current(events)
+        if turn.user.pieces:
+            text = f" {text}"
+        turn.user.add(text, self._asked_at)
+        events.append(Said(turn.id, True, text))
+        return events
+
+    def user_stopped(self) -> None:
+        """The page says that the user has stopped speaking (push-to-talk)."""
+        self._asked_at = self._clock()
+
+    def silence(self) -> list[Event]:
+        """The user wants to hear no more of this reply (the API has no word for that): the rest is left out."""
+        if self._turn is None or not self._turn.replying:
+            return []
+        self._silenced_at = self._clock()
+        return self._interrupt()
+
+    def disconnected(self) -> list[Event]:
+        """The connection is gone, and with it the rest of a reply; a question waits for the next one."""
+        events: list[Event] = []
+        self._silenced_at = None
+        if self._turn and self._turn.replying:
+            self._finish(self._turn, events, interrupted=not self._turn.generated)
+        return events
+
+    def end(self) -> list[Event]:
+        """The conversation ends here, whatever was going on."""
+        events = self.disconnected()
+        if self._turn:
+            self._finish(self._turn, events, interrupted=False)
+        self._report_usage(events)
+        return events
+
+    def _content(self, content: ServerContent, events: list[Event]) -> None:
+        if content.input_transcription and content.input_transcription.text:
+            self._hear(content.input_transcription.text, events)
+        if content.interrupted:
+            self._silenced_at = self._clock()
+            events += self._interrupt()
+        if content.model_turn and not self._silenced():
+            for part in content.model_turn.parts:
+                if part.inline_data and part.inline_data.data and part.inline_data.mime_type.startswith("audio/"):
+                    self._reply_begins(events, audible=True)
+                    events.append(Audio(part.inline_data.data))
+        if content.output_transcription and content.output_transcription.text and not self._silenced():
+            turn = self._reply_begins(events)
+            turn.model.add(content.output_transcription.text, self._clock())
+            events.append(Said(turn.id, False, content.output_transcription.text))
+        if content.generation_complete:
+            self._silenced_at = None
+            if self._turn and not self._turn.generated:
+                self._turn.generated = True
+                events.append(Generated(self._turn.id, self._turn.time_to_first_audio_ms))
+        # Extended thinking ends several turns "in progress" before the one that counts.
+        if content.turn_complete and content.interaction_status != "IN_PROGRESS":
+            silenced, self._silenced_at = self._silenced_at, None
+            # The end of an interrupted turn, which ended for us when it was interrupted.
+            if self._turn and (silenced is None or self._turn.replying):
+                self._finish(self._turn, events, interrupted=False)
+
+    def _current(self, events: list[Event]) -> _Turn:
+        if self._turn is None:
+            self._turn = _Turn(self._next_id)
+            self._next_id += 1
+            events.append(TurnStarted(self._turn.id))
+        return self._turn
+
+    def _hear(self, text: str, events: list[Event]) -> None:
+        turn = self._current(events)
+        now = self._clock()
+        if not turn.replying:
+            self._asked_at = now
+        turn.user.add(text, now)
+        events.append(Said(turn.id, True, text))
+
+    def _reply_begins(self, events: list[Event], *, audible: bool = False) -> _Turn:
+        turn = self._turn
+        if turn is None or not turn.replying:
+            turn = self._current(events)
+            turn.replying = True
+        if audible and turn.time_to_first_audio_ms is None and self._asked_at:
+            waited = self._clock() - self._asked_at
+            turn.time_to_first_audio_ms = max(0, round(waited.total_seconds() * 1000))
+            self._asked_at = None
+        return turn
+
+    def _silenced(self) -> bool:
+        if self._silenced_at and (self._clock() - self._silenced_at).total_seconds() > LONGEST_SILENCING:
+            self._silenced_at = None
+        return self._silenced_at is not None
+
+    def _interrupt(self) -> list[Event]:
+        # It may come with no reply under way; the page then has at most old audio to flush.
+        events: list[Event] = [Interrupted()]
+        if self._turn and self._turn.replying:
+            self._finish(self._turn, events, interrupted=True)
+        return events
+
+    def _finish(self, turn: _Turn, events: list[Event], *, interrupted: bool) -> None:
+        self._turn = None
+        self._report_usage(events)
+        events.append(
+            TurnEnded(turn.id, turn.user.utterance(), turn.model.utterance(), interrupted, turn.time_to_first_audio_ms)
+        )
+        if self._typed_ahead:
+            following = self._current(events)
+            for text in self._typed_ahead:
+                following.user.add(text, self._clock())
+            self._typed_ahead = []
+
+    def _report_usage(self, events: list[Event]) -> None:
+        if self._usage:
+            events.append(self._usage)
+            self._usage = None
+
+
+def _usage(usage: UsageMetadata) -> UsageReported:
+    by_modality: dict[str, int] = {}
+    for side, details in (("prompt", usage.prompt_tokens_details), ("response", usage.response_tokens_details)):
+        for detail in details:
+            key = f"{side}.{detail.modality.lower()}"
+            by_modality[key] = by_modality.get(key, 0) + detail.token_count
+    return UsageReported(
+        usage.prompt_token_count,
+        usage.response_token_count or usage.candidates_token_count,
+        usage.total_token_count,
+        by_modality,
+    )

@@ -1,0 +1,102 @@
+"""What was said: a live session, its transcript, entry by entry. Tool calls are tools_app's."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+def _count_of(relation: str) -> models.Expression:
+    counted = LiveSession.objects.filter(pk=models.OuterRef("pk")).order_by().values("pk")
+    return models.Subquery(counted.annotate(count=models.Count(relation)).values("count"))
+
+
+class LiveSessionQuerySet(models.QuerySet):
+    def with_counts(self) -> "LiveSessionQuerySet":
+        """Each with `message_count` and `call_count`; by subqueries, for two joins would multiply each other."""
+        return self.annotate(message_count=_count_of("transcript"), call_count=_count_of("tool_calls"))
+
+
+class LiveSession(models.Model):
+    """One conversation of one speaker with Gemini Live, over as many connections as it takes."""
+
+    class Status(models.TextChoices):
+        CREATED = "created"
+        CONNECTING = "connecting"
+        LIVE = "live"
+        RECONNECTING = "reconnecting"
+        PAUSED = "paused", "browser away"
+        ENDED = "ended"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="live_sessions"
+    )
+    user_label = models.CharField("user label", max_length=200, blank=True, help_text="userId as the client sent it.")
+    model = models.CharField(max_length=100, blank=True, help_text="Empty: the server's GEMINI_MODEL.")
+    voice = models.CharField(max_length=50, blank=True)
+    language = models.CharField(max_length=20, blank=True, help_text="BCP-47, such as en-US.")
+    instruction = models.TextField("system instruction", blank=True)
+    allowed_tools = models.JSONField(
+        null=True, blank=True, help_text="Names of the tools that this session may call; null: every tool."
+    )
+    status = models.CharField(max_length=20, choices=Status, default=Status.CREATED)
+    resumption_handle = models.CharField(max_length=2000, blank=True, editable=False)
+    created_at = models.DateTimeField("created", default=timezone.now, editable=False)
+    connected_at = models.DateTimeField("connected", null=True, blank=True)
+    last_activity_at = models.DateTimeField("last activity", default=timezone.now)
+    ended_at = models.DateTimeField("ended", null=True, blank=True)
+    end_reason = models.CharField(max_length=200, blank=True)
+    prompt_tokens = models.PositiveBigIntegerField(default=0)
+    response_tokens = models.PositiveBigIntegerField(default=0)
+    total_tokens = models.PositiveBigIntegerField(default=0)
+
+    objects = LiveSessionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at",)
+        indexes = (
+            models.Index(fields=("-created_at",), name="session_newest"),
+            models.Index(fields=("status", "-last_activity_at"), name="session_status_activity"),
+            models.Index(fields=("user", "-created_at"), name="session_user_newest"),
+            models.Index(fields=("user_label", "-created_at"), name="session_label_newest"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.speaker or 'anonymous'} · {timezone.localtime(self.created_at):%Y-%m-%d %H:%M}"
+
+    @property
+    def speaker(self) -> str | None:
+        """Who speaks: the client's label, else the account's name."""
+        return self.user_label or (self.user.get_username() if self.user else None)
+
+
+class TranscriptEntry(models.Model):
+    """One side of one turn: what the user said, or what the model said."""
+
+    class Role(models.TextChoices):
+        USER = "user"
+        MODEL = "model"
+
+    session = models.ForeignKey(LiveSession, on_delete=models.CASCADE, related_name="transcript")
+    sequence = models.PositiveIntegerField(help_text="Position in the session, from 1.")
+    role = models.CharField(max_length=10, choices=Role)
+    text = models.TextField(blank=True)
+    started_at = models.DateTimeField("started")
+    ended_at = models.DateTimeField("ended")
+    interrupted = models.BooleanField(default=False, help_text="The user spoke over this reply.")
+    time_to_first_audio_ms = models.PositiveIntegerField(
+        "time to first audio (ms)", null=True, blank=True, help_text="End of the user's turn to the first audio."
+    )
+    heard_ms = models.PositiveIntegerField(
+        "heard (ms)", null=True, blank=True, help_text="How much of the reply the page has played."
+    )
+
+    class Meta:
+        ordering = ("session", "sequence")
+        verbose_name_plural = "transcript entries"
+        constraints = (models.UniqueConstraint(fields=("session", "sequence"), name="one_entry_a_sequence"),)
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.text[:60]}"

@@ -1,0 +1,92 @@
+"""A session over REST: the seed's shapes, and our own fields beside them."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from tools_app.models import ToolCall
+from tools_app.registry import registry
+
+from .models import LiveSession, TranscriptEntry
+
+MEMORY_MESSAGES = 50
+"""The latest messages that a session's page of REST carries."""
+
+
+class NewSessionSerializer(serializers.Serializer):
+    """The body of `POST /api/sessions`; every field may be missing."""
+
+    userId = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=200)
+    model = serializers.CharField(required=False, max_length=100)
+    voice = serializers.CharField(required=False, max_length=50)
+    language = serializers.CharField(required=False, max_length=20)
+    systemInstruction = serializers.CharField(required=False, max_length=20_000)
+    tools = serializers.ListField(child=serializers.CharField(), required=False, allow_null=True)
+
+    def validate_tools(self, names: list[str] | None) -> list[str] | None:
+        known = [tool.name for tool in registry.all()]
+        if unknown := [name for name in names or () if name not in known]:
+            raise serializers.ValidationError(f"Unknown: {', '.join(unknown)}. Known are: {', '.join(known)}.")
+        return names
+
+    def configuration(self) -> dict[str, Any]:
+        """The model's fields."""
+        names = {"systemInstruction": "instruction", "tools": "allowed_tools"}
+        return {names.get(key, key): value for key, value in self.validated_data.items() if key != "userId"}
+
+
+class TranscriptEntrySerializer(serializers.ModelSerializer):
+    startedAt = serializers.DateTimeField(source="started_at")
+    endedAt = serializers.DateTimeField(source="ended_at")
+    timeToFirstAudioMs = serializers.IntegerField(source="time_to_first_audio_ms")
+    heardMs = serializers.IntegerField(source="heard_ms")
+
+    class Meta:
+        model = TranscriptEntry
+        fields = ("sequence", "role", "text", "interrupted", "startedAt", "endedAt", "timeToFirstAudioMs", "heardMs")
+
+
+class ToolCallSerializer(serializers.ModelSerializer):
+    callId = serializers.CharField(source="call_id")
+    startedAt = serializers.DateTimeField(source="started_at")
+    durationMs = serializers.IntegerField(source="duration_ms")
+
+    class Meta:
+        model = ToolCall
+        fields = ("callId", "name", "arguments", "result", "status", "error", "startedAt", "durationMs")
+
+
+class SessionSerializer(serializers.ModelSerializer):
+    sessionId = serializers.UUIDField(source="id")
+    userId = serializers.CharField(source="speaker")
+    createdAt = serializers.DateTimeField(source="created_at")
+    memoryLength = serializers.IntegerField(source="transcript.count")
+    connectedAt = serializers.DateTimeField(source="connected_at")
+    lastActivityAt = serializers.DateTimeField(source="last_activity_at")
+    endedAt = serializers.DateTimeField(source="ended_at")
+    endReason = serializers.CharField(source="end_reason")
+    tokens = serializers.SerializerMethodField()
+    transcript = serializers.SerializerMethodField()
+    toolCalls = serializers.SerializerMethodField()
+
+    class Meta:
+        model = LiveSession
+        fields = (
+            "sessionId", "userId", "createdAt", "memoryLength", "status", "model", "voice", "language", "connectedAt",
+            "lastActivityAt", "endedAt", "endReason", "tokens", "transcript", "toolCalls",
+        )  # fmt: skip
+
+    def get_tokens(self, session: LiveSession) -> dict[str, int]:
+        return {
+            "prompt": session.prompt_tokens,
+            "response": session.response_tokens,
+            "total": session.total_tokens,
+        }
+
+    def get_transcript(self, session: LiveSession) -> list[dict[str, Any]]:
+        latest = reversed(session.transcript.order_by("-sequence")[:MEMORY_MESSAGES])
+        return TranscriptEntrySerializer(latest, many=True).data
+
+    def get_toolCalls(self, session: LiveSession) -> list[dict[str, Any]]:
+        latest = reversed(session.tool_calls.order_by("-started_at")[:MEMORY_MESSAGES])
+        return ToolCallSerializer(latest, many=True).data

@@ -1,0 +1,111 @@
+"""Builds a conversation from real parts. Everything else gets what it needs from here."""
+
+import os
+import tomllib
+from functools import cache
+
+from django.conf import settings
+from google import genai
+
+from tools_app.executor import ToolExecutor
+
+from .browser.commands import ConnectData
+from .gemini.connection import GeminiEndpoint, connect
+from .gemini.setup import LiveSetup
+from .live.bridge import Backend, Bridge, Totals
+from .live.connections import Connections
+from .live.ports import Browser, Recorder
+from .live.protocol import Conversation
+from .models import LiveSession
+
+
+def gemini_endpoint() -> GeminiEndpoint:
+    return GeminiEndpoint(
+        api_key=settings.GEMINI_API_KEY,
+        base_url=settings.GEMINI_BASE_URL,
+        ca_file=settings.GEMINI_CA_FILE,
+        api_version=settings.GEMINI_API_VERSION,
+        connect_timeout=settings.GEMINI_CONNECT_TIMEOUT,
+    )
+
+
+class NotConfigured(Exception):
+    """The server cannot dial Gemini as it is set up; the message says what to change."""
+
+
+@cache
+def _client(endpoint: GeminiEndpoint, ca_file_changed: float) -> genai.Client:
+    return endpoint.client()
+
+
+def gemini_client(endpoint: GeminiEndpoint) -> genai.Client:
+    """One client (and TLS context) for a process, made anew when the CA's file changes.
+
+    Raises:
+        NotConfigured: the CA's file cannot be read.
+    """
+    try:
+        changed = os.path.getmtime(endpoint.ca_file) if endpoint.ca_file else 0.0
+        return _client(endpoint, changed)
+    except OSError as error:
+        if settings.GEMINI_EMULATED:
+            message = "The emulator of Gemini Live is not running. Start it with: python manage.py run_gemini_emulator"
+        else:
+            message = f"GEMINI_CA_FILE cannot be read: {error}."
+        raise NotConfigured(message) from error
+
+
+def phrases() -> list[str] | None:
+    """What the emulator understands, for the page's buttons; None when Gemini answers."""
+    if not settings.GEMINI_EMULATED:
+        return None
+    with open(settings.EMULATOR_SCRIPT, "rb") as script:
+        return list(tomllib.load(script).get("examples", []))
+
+
+def backend_kind() -> str:
+    return "emulator" if settings.GEMINI_EMULATED else "gemini"
+
+
+def build_setup(session: LiveSession, options: ConnectData, tools: ToolExecutor) -> LiveSetup:
+    """The session's configuration, with what the client overrides, over the server's defaults."""
+    return LiveSetup(
+        model=options.model or session.model or settings.GEMINI_MODEL,
+        voice=options.voice or session.voice or settings.GEMINI_VOICE,
+        language=options.language or session.language,
+        instruction=options.system_instruction or session.instruction or settings.GEMINI_SYSTEM_INSTRUCTION,
+        tools=tools.declarations(),
+        manual_activity=options.activity_detection == "manual",
+    )
+
+
+def build_bridge(
+    session: LiveSession, browser: Browser, recorder: Recorder, options: ConnectData, *, first_turn_id: int
+) -> Bridge:
+    """One conversation of `session`. Reads files and the database: call it from a thread.
+
+    Raises:
+        NotConfigured: Gemini cannot be dialled with these settings.
+    """
+    allowed = session.allowed_tools
+    if options.tools is not None:
+        # A client may narrow what the session allows, never widen it.
+        allowed = [name for name in options.tools if allowed is None or name in allowed]
+    tools = ToolExecutor(session_id=session.pk, user_id=session.user_id, allowed=allowed)
+    setup = build_setup(session, options, tools)
+    endpoint = gemini_endpoint()
+    client = gemini_client(endpoint)
+    handle = session.resumption_handle if options.resume is not False else ""
+    return Bridge(
+        browser=browser,
+        connections=Connections(
+            lambda handle: connect(client, setup, handle=handle, timeout=endpoint.connect_timeout),
+            handle=handle,
+            where=f"The emulator at {endpoint.base_url}" if settings.GEMINI_EMULATED else endpoint.base_url or "Gemini",
+        ),
+        tools=tools,
+        recorder=recorder,
+        backend=Backend(kind=backend_kind(), model=setup.model, voice=setup.voice, phrases=phrases()),
+        conversation=Conversation(first_turn_id),
+        totals=Totals(session.prompt_tokens, session.response_tokens, session.total_tokens),
+    )

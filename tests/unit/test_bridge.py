@@ -1,0 +1,267 @@
+"""One conversation between doubles of its two ends."""
+
+import asyncio
+
+from google.genai.errors import APIError
+from websockets.exceptions import ConnectionClosedError
+
+from sessions_app.browser import commands
+from sessions_app.gemini.errors import Remedy
+from tests.doubles import (
+    COMPLETE,
+    GENERATED,
+    INTERRUPTED,
+    BridgeUnderTest,
+    ScriptedGemini,
+    Tools,
+    asks_for,
+    heard,
+    is_message,
+    said,
+    server,
+    spoke,
+)
+
+
+def command(text):
+    return commands.decode(text)
+
+
+async def test_a_turn_reaches_page_and_recorder():
+    gemini = ScriptedGemini(heard("hello"), spoke(b"\1\0" * 10), said("Hi."), GENERATED, COMPLETE)
+    async with BridgeUnderTest(gemini) as under_test:
+        await under_test.browser.until_type("turn", state="complete")
+    browser = under_test.browser
+    assert browser.of_type("status")[0] == {
+        "status": "CONNECTED", "backend": "gemini", "model": "m", "voice": "v", "resumed": False,
+    }  # fmt: skip
+    assert browser.audio() == b"\1\0" * 10
+    texts = [(item["text"], item["isUser"], item["isFinal"]) for item in browser.of_type("transcription")]
+    assert texts == [("hello", True, False), ("Hi.", False, False), ("", True, True), ("", False, True)]
+    [turn] = under_test.recorder.turns
+    assert (turn.user.text, turn.model.text) == ("hello", "Hi.")
+
+
+async def test_a_final_waits_for_the_commit():
+    gemini = ScriptedGemini(said("Hi."), COMPLETE)
+    async with BridgeUnderTest(gemini) as under_test:
+        under_test.recorder.hold = asyncio.Event()
+        gemini.says(said("Next"))
+        # The conversation goes on while the database takes its time.
+        await under_test.browser.until_type("transcription", text="Next")
+        assert not [item for item in under_test.browser.of_type("transcription") if item["isFinal"]]
+        under_test.recorder.hold.set()
+        await under_test.browser.until_type("transcription", isFinal=True)
+
+
+async def test_a_turn_that_cannot_be_saved_is_never_called_final():
+    gemini = ScriptedGemini()
+    async with BridgeUnderTest(gemini) as under_test:
+        under_test.recorder.error = RuntimeError("disk full")
+        gemini.says(said("Hi."), COMPLETE)
+        await under_test.browser.until_type("error", code="not_saved")
+    assert not [item for item in under_test.browser.of_type("transcription") if item["isFinal"]]
+
+
+async def test_microphone_text_and_marks_go_out_in_order():
+    gemini = ScriptedGemini()
+    async with BridgeUnderTest(gemini) as under_test:
+        await under_test.browser.until_type("status", status="CONNECTED")
+        bridge = under_test.bridge
+        await bridge.obey(command('{"type":"activity_start"}'))
+        bridge.hear(b"\1\0")
+        bridge.hear(b"\2\0")
+        await bridge.obey(command('{"type":"activity_end"}'))
+        await bridge.obey(command('{"type":"text","data":{"text":"hi"}}'))
+        await bridge.obey(command('{"type":"image","data":{"data":"AAAA"}}'))
+        await bridge.obey(command('{"type":"audio_end"}'))
+        while len(gemini.sent) < 6:
+            await asyncio.sleep(0)
+    assert gemini.sent == [
+        ("activity_start", None),
+        ("audio", b"\1\0\2\0"),
+        ("activity_end", None),
+        ("text", "hi"),
+        ("image", b"\0\0\0"),
+        ("audio_stream_end", None),
+    ]
+
+
+async def test_a_tool_is_run_answered_by_name_and_shown():
+    async def weather(city):
+        return f"sunny in {city}"
+
+    gemini = ScriptedGemini(asks_for("1", "weather", city="Rome"))
+    async with BridgeUnderTest(gemini, tools=Tools(weather=weather)) as under_test:
+        result = await under_test.browser.until_type("function_result")
+        while not gemini.sent:
+            await asyncio.sleep(0)
+    assert gemini.sent == [("tool_response", [("1", "weather", {"result": "sunny in Rome"})])]
+    assert result["data"].items() >= {"callId": "1", "name": "weather", "status": "ok"}.items()
+    assert result["data"]["result"] == "sunny in Rome"
+    [call] = under_test.browser.of_type("function_call")
+    assert call == {"name": "weather", "args": {"city": "Rome"}, "callId": "1", "needsApproval": False}
+
+
+async def test_a_tool_call_does_not_hold_up_audio():
+    release = asyncio.Event()
+
+    async def slow():
+        await release.wait()
+        return "done"
+
+    gemini = ScriptedGemini(asks_for("1", "slow"), spoke(b"\1\0"), said("One moment."))
+    async with BridgeUnderTest(gemini, tools=Tools(slow=slow)) as under_test:
+        await under_test.browser.until_type("transcription", text="One moment.")
+        assert under_test.browser.audio() == b"\1\0"
+        assert not under_test.browser.of_type("function_result")
+        release.set()
+        await under_test.browser.until_type("function_result", status="ok")
+
+
+async def test_calls_run_side_by_side():
+    both = asyncio.Barrier(2)
+
+    async def meet():
+        await both.wait()
+        return "met"
+
+    calls = [{"id": "1", "name": "meet"}, {"id": "2", "name": "meet"}]
+    gemini = ScriptedGemini(server(toolCall={"functionCalls": calls}))
+    async with BridgeUnderTest(gemini, tools=Tools(meet=meet)) as under_test:
+        await under_test.browser.until(lambda item: len(under_test.browser.of_type("function_result")) == 2)
+
+
+async def test_cancelled_tool_call_is_never_answered():
+    """Gemini withdraws a call when the user talks over it."""
+    started = asyncio.Event()
+
+    async def slow():
+        started.set()
+        await asyncio.Event().wait()
+
+    gemini = ScriptedGemini(asks_for("1", "slow"))
+    async with BridgeUnderTest(gemini, tools=Tools(slow=slow)) as under_test:
+        await started.wait()
+        gemini.says(server(toolCallCancellation={"ids": ["1"]}), said("Go on."))
+        await under_test.browser.until_type("function_result", status="cancelled")
+        await under_test.browser.until_type("transcription", text="Go on.")
+    assert gemini.sent == []
+
+
+async def test_interruption_is_told_before_the_next_audio():
+    gemini = ScriptedGemini(spoke(b"\1\0"), spoke(b"\2\0", interrupted=True), COMPLETE, spoke(b"\3\0"))
+    async with BridgeUnderTest(gemini) as under_test:
+        await under_test.browser.until(lambda item: item == b"\3\0")
+    heard_in_order = [
+        item if isinstance(item, bytes) else "interrupt"
+        for item in under_test.browser.received
+        if isinstance(item, bytes) or is_message(item, "audio", interrupt=True)
+    ]
+    assert heard_in_order == [b"\1\0", "interrupt", b"\3\0"]
+
+
+async def test_a_lost_connection_is_resumed_with_its_handle_and_nothing_said_meanwhile_is_lost():
+    handle = server(sessionResumptionUpdate={"newHandle": "h1", "resumable": True})
+    first, second = ScriptedGemini(handle), ScriptedGemini()
+    async with BridgeUnderTest(first, second) as under_test:
+        await under_test.browser.until_type("status", status="CONNECTED")
+        first.refuses = ConnectionClosedError(None, None)
+        under_test.bridge.hear(b"\1\0")
+        await under_test.bridge.obey(command('{"type":"text","data":{"text":"still here"}}'))
+        first.hangs_up(APIError(1006, {"message": "gone"}))
+        await under_test.browser.until_type("status", status="CONNECTED", resumed=True)
+        while len(second.sent) < 2:
+            await asyncio.sleep(0)
+    assert second.sent == [("audio", b"\1\0"), ("text", "still here")]
+    assert under_test.handles == [None, "h1"]
+    assert under_test.recorder.fields["resumption_handle"] == "h1"
+    statuses = [item["status"] for item in under_test.browser.of_type("status")]
+    assert statuses == ["CONNECTED", "RECONNECTING", "CONNECTED"]
+
+
+async def test_go_away_between_turns_changes_the_connection_at_once():
+    first, second = ScriptedGemini(server(goAway={"timeLeft": "50s"})), ScriptedGemini()
+    async with BridgeUnderTest(first, second) as under_test:
+        await under_test.browser.until(lambda item: len(under_test.handles) == 2)
+        assert first.closed
+
+
+async def test_go_away_waits_for_the_end_of_the_turn():
+    first = ScriptedGemini(said("Half"), server(goAway={"timeLeft": "50s"}), said(" a sentence."))
+    async with BridgeUnderTest(first, ScriptedGemini()) as under_test:
+        await under_test.browser.until_type("transcription", text=" a sentence.")
+        assert not first.closed
+        first.says(COMPLETE)
+        await under_test.browser.until_type("status", status="RECONNECTING")
+    [turn] = under_test.recorder.turns
+    assert (turn.model.text, turn.interrupted) == ("Half a sentence.", False)
+
+
+async def test_go_away_followed_by_silence_is_left_by_the_clock():
+    first, second = ScriptedGemini(said("Half"), server(goAway={"timeLeft": "1s"})), ScriptedGemini()
+    async with BridgeUnderTest(first, second) as under_test:
+        await under_test.browser.until_type("status", status="RECONNECTING")
+        assert first.closed
+
+
+async def test_a_refused_handle_is_dropped_once():
+    refused = APIError(1008, {"message": "BidiGenerateContent session not found"})
+    async with BridgeUnderTest(refused, ScriptedGemini(), handle="old") as under_test:
+        await under_test.browser.until_type("status", status="CONNECTED", resumed=False)
+    assert under_test.handles == ["old", None]
+
+
+async def test_a_wrong_key_is_told_in_words_and_not_tried_again():
+    refused = APIError(1007, {"message": "API key not valid. Please pass a valid API key."})
+    async with BridgeUnderTest(refused, ScriptedGemini()) as under_test:
+        failure = await under_test.running
+    assert (failure.code, failure.remedy) == ("api_key_invalid", Remedy.FATAL)
+    [error] = under_test.browser.of_type("error")
+    assert "GEMINI_API_KEY" in error["message"]
+    assert under_test.browser.of_type("status")[-1]["status"] == "ERROR"
+    assert under_test.handles == [None]
+
+
+async def test_an_unreachable_gemini_is_tried_a_few_times_then_told():
+    async with BridgeUnderTest(*[ConnectionRefusedError("refused")] * 9) as under_test:
+        failure = await under_test.running
+    assert failure.code == "gemini_unavailable"
+    assert len(under_test.handles) == 3
+
+
+async def test_leaving_saves_the_turn_that_was_going_on():
+    async with BridgeUnderTest(ScriptedGemini(heard("hello"), said("Good mor"))) as under_test:
+        await under_test.browser.until_type("transcription", text="Good mor")
+    await asyncio.sleep(0)
+    [turn] = under_test.recorder.turns
+    assert (turn.model.text, turn.interrupted) == ("Good mor", True)
+
+
+async def test_leaving_leaves_no_task_behind():
+    async def slow():
+        await asyncio.Event().wait()
+
+    gemini = ScriptedGemini(asks_for("1", "slow"), said("Hm"), INTERRUPTED)
+    async with BridgeUnderTest(gemini, tools=Tools(slow=slow)) as under_test:
+        await under_test.browser.until_type("audio", interrupt=True)
+    left = {task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task() and not task.done()}
+    assert not {name for name in left if name.startswith(("uplink", "tool", "turn"))}
+
+
+async def test_escape_stops_the_reply_at_the_page():
+    gemini = ScriptedGemini(spoke(b"\1\0"), said("Once"))
+    async with BridgeUnderTest(gemini) as under_test:
+        await under_test.browser.until_type("transcription", text="Once")
+        await under_test.bridge.obey(command('{"type":"interrupt"}'))
+        gemini.says(spoke(b"\2\0"), COMPLETE, spoke(b"\3\0"))
+        await under_test.browser.until(lambda item: item == b"\3\0")
+        await under_test.browser.until_type("turn", state="interrupted")
+    assert under_test.browser.audio() == b"\1\0\3\0"
+
+
+async def test_tokens_add_up_over_the_turns():
+    usage = server(usageMetadata={"promptTokenCount": 10, "responseTokenCount": 5, "totalTokenCount": 15})
+    async with BridgeUnderTest(ScriptedGemini(said("a"), usage, COMPLETE, said("b"), usage, COMPLETE)) as under_test:
+        await under_test.browser.until_type("usage", totalTokens=30)
+    assert under_test.recorder.fields["total_tokens"] == 30

@@ -1,0 +1,67 @@
+"""The page's script and the server's structs use one set of names."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from django.conf import settings
+
+from sessions_app.browser import SUBPROTOCOL, commands, events
+
+SCRIPTS = Path(settings.BASE_DIR) / "static" / "js"
+
+
+def script(name: str) -> str:
+    return (SCRIPTS / name).read_text(encoding="utf-8")
+
+
+def messages(module) -> list[type[msgspec.Struct]]:
+    """The message structs of a module; a class that others are built on is no message."""
+    structs = (value for value in vars(module).values() if isinstance(value, msgspec.StructMeta))
+    return [struct for struct in structs if struct.__struct_config__.tag and not struct.__subclasses__()]
+
+
+def tags(module) -> set[str]:
+    return {struct.__struct_config__.tag for struct in messages(module)}
+
+
+def handled() -> set[str]:
+    """The keys of the table in app.js that says what each message of the server does."""
+    table = re.search(r"#handlers = \{\n(.*?)\n  \};", script("app.js"), re.DOTALL)
+    assert table, "app.js has no #handlers table."
+    return set(re.findall(r"^    (\w+): ", table[1], re.MULTILINE))
+
+
+def sent() -> set[str]:
+    """Every type that a script of the page sends."""
+    every = "\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS.glob("*.js"))
+    return set(re.findall(r"""\.send\("(\w+)\"""", every))
+
+
+def test_page_handles_every_message_of_the_server_and_no_other():
+    assert handled() == tags(events)
+
+
+def test_page_sends_only_what_the_server_understands():
+    assert sent() <= tags(commands)
+    # The rest belongs to controls that the page does not have yet; audio goes up as binary frames.
+    assert tags(commands) - sent() == {"activity_end", "activity_start", "audio", "image", "tool_approval"}
+
+
+@pytest.mark.parametrize(("kind", "fields"), [
+    ("status", {"status", "reason", "backend", "phrases"}),
+    ("transcription", {"text", "isUser", "isFinal", "turnId"}),
+    ("turn", {"turnId", "state"}),
+    ("function_result", {"callId", "result", "error", "durationMs"}),
+])  # fmt: skip
+def test_page_reads_fields_that_the_server_has(kind, fields):
+    (struct,) = (struct for struct in messages(events) if struct.__struct_config__.tag == kind)
+    data = struct.__annotations__["data"]
+    assert fields <= set(data.__struct_encode_fields__)
+    for field in fields:
+        assert re.search(rf"\b{field}\b", "\n".join(path.read_text() for path in SCRIPTS.glob("*.js"))), field
+
+
+def test_page_asks_for_the_servers_subprotocol():
+    assert f'"{SUBPROTOCOL}"' in script("socket.js")
