@@ -41,4 +41,4 @@ constraints: $(INSTALLED)
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-strip-extras --python-version 3.11 requirements.txt | sed 's/\[[a-z,-]*\]//' >> constraints.txt
 
 clean:
-	rm -rf $(VENV) var staticfiles
+	rm -rf $(VENV) var

@@ -5,8 +5,6 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from .wiring import NotConfigured, gemini_client, gemini_endpoint
-
 
 @register()
 def check_gemini(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -19,6 +17,9 @@ def check_gemini(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         ]
     if not settings.GEMINI_EMULATED:
+        # Here and not above: the SDK takes a second to import, and most commands need neither.
+        from .wiring import NotConfigured, gemini_client, gemini_endpoint
+
         try:
             gemini_client(gemini_endpoint())
         except NotConfigured as error:

@@ -151,7 +151,6 @@ class VoiceConsumer(AsyncWebsocketConsumer):
     async def converse(self, options: commands.ConnectData) -> None:
         if self.conversation and not self.conversation.done():
             raise commands.CommandError("already_connected", "This conversation is connected already.")
-        self.recorder.update(status=LiveSession.Status.CONNECTING)
         try:
             self.bridge = await self._build_bridge(options)
         except wiring.NotConfigured as error:
@@ -159,6 +158,8 @@ class VoiceConsumer(AsyncWebsocketConsumer):
             await self.page.status("ERROR", str(error))
             return
         self.complained_without_bridge = False
+        backend = self.bridge.backend
+        self.recorder.update(status=LiveSession.Status.CONNECTING, model=backend.model, voice=backend.voice)
         self.conversation = asyncio.create_task(self.bridge.run())
         self.conversation.add_done_callback(self._conversation_ended)
 

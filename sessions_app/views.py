@@ -17,7 +17,7 @@ from .serializers import NewSessionSerializer, SessionSerializer
 class Sessions(APIView):
     def post(self, request: Request) -> Response:
         """Create a session. The speaker's label is `userId` of the body, else the header `x-user-id`."""
-        body = NewSessionSerializer(data=request.data or {})
+        body = NewSessionSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         label = body.validated_data.get("userId") or request.headers.get("x-user-id", "")[:200]
         session = access.new_session(request.user, user_label=label, **body.configuration())

@@ -66,7 +66,7 @@ class Bridge:
         self._connections = connections
         self._tools = tools
         self._recorder = recorder
-        self._backend = backend
+        self.backend = backend
         self._conversation = conversation or Conversation()
         self._totals = totals or Totals()
         self._uplink = Uplink()
@@ -147,7 +147,7 @@ class Bridge:
 
     async def _connected(self, *, resumed: bool) -> None:
         self._recorder.update(status="live", connected_at=datetime.now(UTC))
-        backend = self._backend
+        backend = self.backend
         await self._browser.send(
             page.Status(
                 data=page.StatusData(

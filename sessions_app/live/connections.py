@@ -23,10 +23,11 @@ class Connections:
     """Iterate for open connections: each is the successor of the one that was lost, and resumes by `handle`.
 
     Raises:
-        ConversationFailed: a fatal answer, or `attempts` failures in a row.
+        ConversationFailed: a fatal answer, or `attempts` failures in a row (twice as many once it was connected: the
+            user at the start would rather know, the one in mid-conversation would rather wait).
     """
 
-    def __init__(self, dial: Dial, *, handle: str = "", where: str = "Gemini", attempts: int = 5, delay: float = 0.25):
+    def __init__(self, dial: Dial, *, handle: str = "", where: str = "Gemini", attempts: int = 3, delay: float = 0.25):
         self._dial = dial
         self.handle = handle
         self._where = where
@@ -34,7 +35,7 @@ class Connections:
         self._delay = delay
 
     async def __aiter__(self) -> AsyncGenerator[Gemini]:
-        failed = 0
+        failed, attempts = 0, self._attempts
         while True:
             error: BaseException | None
             resuming = bool(self.handle)
@@ -42,6 +43,7 @@ class Connections:
             try:
                 async with self._dial(self.handle or None) as gemini:
                     opened_at = asyncio.get_running_loop().time()
+                    attempts = 2 * self._attempts
                     yield gemini
                     error = gemini.error
             except CONNECTION_ERRORS as dialling_error:
@@ -53,7 +55,7 @@ class Connections:
             logger.info("Connection to Gemini ended (%s): %s", failure.code, failure.detail)
             if failure.remedy is Remedy.RETRY_WITHOUT_HANDLE:
                 self.handle = ""
-            elif failure.remedy is Remedy.FATAL or failed >= self._attempts:
+            elif failure.remedy is Remedy.FATAL or failed >= attempts:
                 raise ConversationFailed(failure)
             if failed > 1 or opened_at is None:
                 # Full jitter: many conversations that were lost together do not come back together.

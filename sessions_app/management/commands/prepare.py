@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # the server runs them
     help = "Migrate, load the demo data and, with DEBUG, make a first administrator. `make run` calls it."
 
     def handle(self, *args: object, **options: object) -> None:

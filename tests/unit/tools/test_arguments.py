@@ -2,6 +2,7 @@ import datetime
 import decimal
 import enum
 import json
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -156,7 +157,7 @@ def keywords(**cities: str): ...
 def underscored(_city: str): ...
 def unknown_type(city: "Nowhere"): ...  # noqa: F821
 def no_json(city: object()): ...  # type: ignore[valid-type]
-def callback(done: type[Exception]): ...
+def callback(done: Callable[[], None]): ...
 def recursive(node: Node): ...
 
 

@@ -1,0 +1,87 @@
+"""The emulator's voice: espeak-ng, which ships as a library inside the wheel of `espeakng-loader`.
+
+The C functions are those of espeak-ng's `speak_lib.h`. The library keeps one global voice, so one lock serves all.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from functools import lru_cache
+
+import espeakng_loader
+import numpy as np
+import soxr
+
+RATE = 24_000  # Hz, what Gemini Live speaks
+BYTES_PER_SECOND = RATE * 2
+WORDS_PER_MINUTE = 165
+
+# Gemini's prebuilt voices, roughly by their described character; any other name speaks in the default voice.
+# https://ai.google.dev/gemini-api/docs/speech-generation#voices
+VOICES = {
+    "Puck": "en-us+m3", "Charon": "en-us+m1", "Kore": "en-us+f2", "Fenrir": "en-us+m7", "Aoede": "en-us+f3",
+    "Leda": "en-us+f4", "Orus": "en-us+m2", "Zephyr": "en-us+f5",
+}  # fmt: skip
+
+_AUDIO_OUTPUT_SYNCHRONOUS = 2
+_DONT_EXIT = 0x8000  # otherwise a missing data folder would end the process
+_CHARS_UTF8 = 1
+_PARAMETER_RATE = 1
+_ON_AUDIO = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+
+class SpeechError(RuntimeError):
+    """espeak-ng could not be started or refused to speak."""
+
+
+class _Espeak:
+    """The loaded library. Not thread-safe: callers hold `_lock`."""
+
+    def __init__(self) -> None:
+        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
+        data_folder = espeakng_loader.get_data_path().encode()
+        self.rate = self._library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, data_folder, _DONT_EXIT)
+        if self.rate <= 0:
+            raise SpeechError("espeak-ng did not start: reinstall the package espeakng-loader.")
+        self._pieces: list[bytes] = []
+        self._callback = _ON_AUDIO(self._on_audio)  # kept: the library holds only a bare pointer
+        self._library.espeak_SetSynthCallback(self._callback)
+
+    def _on_audio(self, samples: ctypes._Pointer, count: int, _events: int) -> int:
+        if samples and count > 0:
+            self._pieces.append(ctypes.string_at(samples, count * 2))
+        return 0
+
+    def speak(self, text: str, voice: str, words_per_minute: int) -> np.ndarray:
+        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise SpeechError(f"espeak-ng has no voice {voice!r}.")
+        self._library.espeak_SetParameter(_PARAMETER_RATE, words_per_minute, 0)
+        encoded = text.encode()
+        self._pieces.clear()
+        size = ctypes.c_size_t(len(encoded) + 1)
+        if self._library.espeak_Synth(encoded, size, 0, 0, 0, _CHARS_UTF8, None, None) != 0:
+            raise SpeechError("espeak-ng refused the text.")
+        return np.frombuffer(b"".join(self._pieces), np.int16)
+
+
+_lock = threading.Lock()
+_espeak: _Espeak | None = None
+
+
+@lru_cache(maxsize=64)
+def synthesise(text: str, voice: str = "", words_per_minute: int = WORDS_PER_MINUTE, rate: int = RATE) -> bytes:
+    """Speak `text`: signed 16-bit little-endian mono samples at `rate` Hz.
+
+    `voice` is one of Gemini's names ("Kore"), an espeak-ng name ("en-gb+f1"), or empty. Blocks for some milliseconds:
+    call it off the event loop. Raises `SpeechError`.
+    """
+    global _espeak
+    name = VOICES.get(voice) or (voice if voice.startswith("en-") else "en-us")
+    text = text.replace("\0", " ")
+    with _lock:
+        if _espeak is None:
+            _espeak = _Espeak()
+        samples = _espeak.speak(text, name, words_per_minute)
+        spoken_rate = _espeak.rate
+    return soxr.resample(samples, spoken_rate, rate).astype("<i2").tobytes() if len(samples) else b""

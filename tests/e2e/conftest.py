@@ -1,0 +1,104 @@
+"""One emulator, one Open-Meteo, one server for all browser tests of a worker; every test has its own Chromium."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sessions_app.emulator import emulator_in_thread
+from tests.open_meteo import OpenMeteo, open_meteo
+
+from .server import ROOT, Server, free_port
+from .static_server import serve
+
+CLASSIC_CLIENT = Path(__file__).parent / "classic_client"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_proxy() -> Iterator[None]:
+    """Everything that these tests reach is on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.lower() in {"http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"}:
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator:
+    with emulator_in_thread(record_audio=True) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def weather_service() -> Iterator[OpenMeteo]:
+    with open_meteo() as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def allowed_origin() -> Iterator[str]:
+    with serve(CLASSIC_CLIENT) as origin:
+        yield origin
+
+
+@pytest.fixture(scope="session")
+def strange_origin() -> Iterator[str]:
+    with serve(CLASSIC_CLIENT) as origin:
+        yield origin
+
+
+@pytest.fixture(scope="session")
+def make_server(emulator, weather_service, allowed_origin, tmp_path_factory) -> Iterator[Callable[..., Server]]:
+    """Builds a started server with a fresh database; keyword arguments are further environment variables."""
+    servers: list[Server] = []
+    # Without a key the server looks for the emulator's certificate authority here.
+    ca_file = ROOT / "var" / f"emulator-ca-{emulator.port}.pem"
+    if Path(emulator.ca_file) != ca_file:
+        shutil.copyfile(emulator.ca_file, ca_file)
+
+    def make(**environment: str) -> Server:
+        folder = tmp_path_factory.mktemp("server")
+        port = free_port()
+        server = Server(
+            port,
+            {
+                "DEBUG": "1",
+                "PORT": str(port),
+                "GEMINI_API_KEY": "",
+                "GEMINI_BASE_URL": "",
+                "GEMINI_CA_FILE": "",
+                "EMULATOR_PORT": str(emulator.port),
+                "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
+                "DEMO_DATABASE_URL": f"sqlite:///{folder / 'shop.sqlite3'}",
+                "REDIS_URL": "",
+                "SECRET_KEY": "",
+                "ALLOWED_HOSTS": "",
+                "ALLOWED_ORIGINS": allowed_origin,
+                "TOOLS_ALLOWED_HOSTS": "",
+                "TOOLS_PRIVATE_HOSTS": weather_service.host,
+                **weather_service.environment,
+                **environment,
+            },
+            folder / "server.log",
+        )
+        server.manage("migrate", "--verbosity=0")
+        server.manage("load_demo", "--verbosity=0")
+        server.start()
+        servers.append(server)
+        return server
+
+    try:
+        yield make
+    finally:
+        for server in servers:
+            server.stop()
+        ca_file.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def server(make_server) -> Server:
+    """The one that all tests share: none of them stops it."""
+    return make_server()

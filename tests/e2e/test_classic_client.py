@@ -1,0 +1,68 @@
+"""The seed's frontends are served from elsewhere and know the classic messages only: they must work unmodified."""
+
+import pytest
+
+from .browser import open_page
+from .page import until
+from .sound import silence, speak, write_wave
+
+OF_TYPE = "(type) => classic.messages.filter((message) => message.type === type).map((message) => message.data)"
+
+
+async def connect(page, origin: str, server) -> None:
+    await page.goto(f"{origin}/index.html?server={server.url}")
+    await page.click("#connect")
+
+
+async def test_classic_conversation_from_another_origin(server, allowed_origin, tmp_path):
+    wave = write_wave(
+        tmp_path / "question.wav",
+        silence(2), speak("What's the weather in New York?"), silence(9),
+        speak("Tell me a long story"), silence(7), speak("Who are you?"), silence(60),
+    )  # fmt: skip
+    async with open_page(microphone=wave, tap=False) as page:
+        await connect(page, allowed_origin, server)
+        await page.locator("#status", has_text="CONNECTED").wait_for()
+
+        await page.wait_for_function("() => classic.messages.some(({ type }) => type === 'function_result')")
+        (call, *_) = await page.evaluate(OF_TYPE, "function_call")
+        assert call["name"] == "get_weather"
+        assert call["args"]["location"] == "New York"
+        await page.wait_for_function("() => classic.messages.some(({ type, data }) => type === 'transcription'"
+                                     " && data.isFinal && !data.isUser)", timeout=60_000)  # fmt: skip
+        heard = await page.evaluate("() => classic.audio")
+        assert len(heard) > 24_000
+        assert max(heard) > 3000
+        transcription = await page.evaluate(OF_TYPE, "transcription")
+        said = "".join(piece["text"] for piece in transcription if piece["isUser"])
+        assert said.lower().startswith("what's the weather in new york")
+        assert all(piece["text"] == "" for piece in transcription if piece["isFinal"])
+
+        # Speaking over the story stops what is scheduled already.
+        await page.wait_for_function("() => classic.interrupts > 0", timeout=60_000)
+        session_id = await page.evaluate("() => classic.sessionId")
+        await page.click("#leave")
+        await page.locator("#status", has_text="CLOSED").wait_for()
+    session = await until(lambda: (seen := server.session(session_id))["status"] == "ended" and seen)
+    assert [call["name"] for call in session["toolCalls"]] == ["get_weather"]
+
+
+async def test_strange_origin_gets_neither_session_nor_socket(server, strange_origin):
+    async with open_page(tap=False) as page:
+        await connect(page, strange_origin, server)
+        await page.locator("#status", has_text="CLOSED 1006").wait_for()
+        assert await page.evaluate("() => classic.sessionId") == ""
+        assert await page.evaluate("() => classic.messages") == []
+
+
+@pytest.mark.parametrize("session_id", ["00000000-0000-4000-8000-000000000000", "nonsense"])
+async def test_unknown_session_is_refused_in_words(session_id, server, allowed_origin):
+    async with open_page(tap=False) as page:
+        await page.route("**/api/sessions", lambda route: route.fulfill(
+            json={"sessionId": session_id, "createdAt": "2026-01-01T00:00:00Z"},
+            headers={"Access-Control-Allow-Origin": "*"},
+        ))  # fmt: skip
+        await connect(page, allowed_origin, server)
+        await page.locator("#status", has_text="CLOSED 4404").wait_for()
+        (error, *_) = await page.evaluate(OF_TYPE, "error")
+        assert "session" in error["message"].lower()

@@ -1,0 +1,146 @@
+"""Spoken questions, from a wave file in the fake microphone to the row in the database and the loudspeaker."""
+
+import re
+import time
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from .browser import heard, loudest, open_page, wait_for_state
+from .page import lines, open_voice_page, tool_card, type_message, until
+from .sound import correlation, envelope, find, samples, silence, speak, write_wave
+
+LAST_WEEK = (date.today() - timedelta(days=14), date.today())
+QUESTIONS = {
+    "What's the weather in New York?": ("get_weather", lambda arguments: arguments["location"] == "New York"),
+    "Get analytics for the last week": (
+        "get_analytics",
+        lambda arguments: LAST_WEEK[0] <= date.fromisoformat(arguments["startDate"]) <= LAST_WEEK[1],
+    ),
+}
+
+
+def words(text: str) -> str:
+    return re.sub(r"[^a-z ]", "", text.lower().replace("'s", "s"))
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_spoken_question_is_heard_answered_by_its_tool_saved_and_spoken(question, server, tmp_path):
+    tool, is_right = QUESTIONS[question]
+    spoken = speak(question)
+    wave = write_wave(tmp_path / "question.wav", silence(1.5), spoken, silence(20))
+    async with open_page(microphone=wave) as page:
+        wire = await open_voice_page(page, server)
+        await page.click("#start")
+        await wait_for_state(page, "listening")
+        started = time.monotonic()
+
+        card = await tool_card(page, tool)
+        assert is_right(card["arguments"])
+        await wait_for_state(page, "speaking")
+        await wait_for_state(page, "listening", timeout=40)
+
+        (said,) = await lines(page, speaker="user")
+        assert words(said) == words(question)
+        assert await page.evaluate("() => tap.context.state") == "running"
+        output = await heard(page)
+        await page.click("#end")
+        await wait_for_state(page, "idle")
+        seconds = time.monotonic() - started
+
+    assert_microphone_was_real(wire, spoken, seconds)
+    sent = samples(b"".join(wire.received_audio))
+    assert np.abs(sent).max() > 0.2
+    at = find(sent, output)
+    assert correlation(output[at : at + len(sent)], sent) >= 0.99
+
+    # The end of the conversation is written after the page has left.
+    session = await until(lambda: (seen := server.session(wire.session_id))["status"] == "ended" and seen)
+    (call,) = session["toolCalls"]
+    assert call["name"] == tool
+    assert call["status"] == "done"
+    assert call["arguments"] == card["arguments"]
+    assert [entry["role"] for entry in session["transcript"]] == ["user", "model"]
+    assert words(session["transcript"][0]["text"]) == words(question)
+    assert session["transcript"][1]["heardMs"] == pytest.approx(1000 * len(sent) / 24_000, abs=2)
+
+
+def assert_microphone_was_real(wire, spoken: bytes, seconds: float) -> None:
+    """What the server got is the wave that was spoken, not a dead, canned, or broken stream."""
+    assert {len(frame) for _, frame in wire.sent_frames} == {1024}
+    sent = samples(b"".join(frame for _, frame in wire.sent_frames))
+    assert len(sent) / 16_000 == pytest.approx(seconds, rel=0.05, abs=0.3)
+    assert np.abs(sent).max() > 0.2
+    # Echo cancellation and noise suppression bend the wave; the course of its loudness stays.
+    source = envelope(samples(spoken)[::3], 16_000)
+    received = envelope(sent, 16_000)
+    at = find(source - source.mean(), received - received.mean())
+    part = received[at : at + len(source)]
+    assert correlation(part - part.mean(), source - source.mean()) >= 0.85
+
+
+async def test_two_questions_one_after_the_other(server, tmp_path):
+    wave = write_wave(
+        tmp_path / "questions.wav",
+        silence(1.5), speak("What's the weather in London?"), silence(12), speak("Who are you?"), silence(30),
+    )  # fmt: skip
+    async with open_page(microphone=wave) as page:
+        wire = await open_voice_page(page, server)
+        await page.click("#start")
+        assert (await tool_card(page, "get_weather"))["arguments"]["location"] == "London"
+        await page.locator(".line-model").nth(1).wait_for(timeout=30_000)
+        said = [words(line) for line in await lines(page, speaker="user")]
+        assert said == ["whats the weather in london", "who are you"]
+        await page.click("#end")
+    session = await until(lambda: (seen := server.session(wire.session_id))["status"] == "ended" and seen)
+    assert [entry["role"] for entry in session["transcript"]] == ["user", "model", "user", "model"]
+
+
+async def test_typed_message_needs_no_microphone(server):
+    async with open_page("--use-fake-ui-for-media-stream=deny") as page:
+        wire = await open_voice_page(page, server)
+        await type_message(page, "What's the weather in Berlin?")
+        assert (await tool_card(page, "get_weather"))["arguments"]["location"] == "Berlin"
+        await wait_for_state(page, "speaking")
+        await wait_for_state(page, "listening", timeout=40)
+        assert await loudest(page) > 0.1
+        assert await lines(page, speaker="user") == ["What's the weather in Berlin?"]
+        assert await page.locator("[data-partial]").count() == 0
+        await type_message(page, "Who are you?")
+        await page.locator(".line-model").nth(1).wait_for()
+        assert await lines(page, speaker="user") == ["What's the weather in Berlin?", "Who are you?"]
+    assert wire.sent_frames == []
+    assert len(wire.urls) == 1
+
+
+async def test_offline_page_offers_what_the_emulator_understands(server):
+    async with open_page() as page:
+        await open_voice_page(page, server)
+        assert "GEMINI_API_KEY" in await page.inner_text("#offline")
+        await page.get_by_role("button", name="Get analytics for the last week").click()
+        assert "metric" in (await tool_card(page, "get_analytics"))["arguments"]
+
+
+async def test_failed_tool_says_why(server):
+    async with open_page() as page:
+        await open_voice_page(page, server)
+        await type_message(page, "What's the weather in Tokyo?")  # Open-Meteo here knows three cities
+        assert "Tokyo" in (await tool_card(page, "get_weather", status="failed"))["error"]
+        assert await page.locator(".tool details[open]").count() == 1
+
+
+async def test_mute_sends_nothing_and_says_so_to_gemini(server, tmp_path):
+    wave = write_wave(tmp_path / "noise.wav", silence(60))
+    async with open_page(microphone=wave) as page:
+        wire = await open_voice_page(page, server)
+        await page.click("#start")
+        await until(lambda: wire.sent_frames)
+        await page.keyboard.press("m")
+        await page.get_by_text("Muted").wait_for()
+        await until(lambda: {"type": "audio_end"} in wire.sent)
+        muted = len(wire.sent_frames)
+        await page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 500))")
+        assert len(wire.sent_frames) == muted
+        await page.click("#mute")
+        await until(lambda: len(wire.sent_frames) > muted)

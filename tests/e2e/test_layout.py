@@ -1,0 +1,63 @@
+"""The page fits, in every size, light and dark, empty and in use."""
+
+import pytest
+
+from .browser import open_page, wait_for_state
+from .page import open_voice_page, tool_card, type_message
+
+SIZES = [(320, 568), (390, 844), (740, 360), (1280, 800)]
+OVERFLOWING = """
+() => [...document.querySelectorAll("body *")]
+  .filter((element) => !element.closest(".phrases, .visually-hidden, template, svg") && element.checkVisibility())
+  .map((element) => [element.getBoundingClientRect(), element.outerHTML.slice(0, 100)])
+  .filter(([box]) => box.right > innerWidth + 0.5 || box.left < -0.5)
+  .map(([_, html]) => html)
+"""
+SMALL = """
+() => [...document.querySelectorAll("button, summary, input")]
+  .filter((element) => element.checkVisibility())
+  .filter((element) => element.getBoundingClientRect().height < 43.5)
+  .map((element) => element.outerHTML.slice(0, 100))
+"""
+
+
+async def assert_fits(page, size) -> None:
+    scroll = await page.evaluate("() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    assert scroll == list(size)
+    assert await page.evaluate(OVERFLOWING) == []
+    assert await page.evaluate(SMALL) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_page_fits(size, scheme, server):
+    viewport = {"width": size[0], "height": size[1]}
+    async with open_page(viewport=viewport, color_scheme=scheme) as page:
+        await open_voice_page(page, server)
+        await assert_fits(page, size)
+        await type_message(page, "What's the weather in Tokyo?")
+        await tool_card(page, "get_weather", status="failed")
+        await assert_fits(page, size)
+        # The whole of the newest line can be seen.
+        room = await page.locator(".scroller").bounding_box()
+        assert room["height"] >= 90
+
+
+async def test_page_keeps_to_its_content_security_policy(server):
+    """No inline script or style, nothing from elsewhere, as a production server demands it."""
+    refused: list[str] = []
+
+    async def with_policy(route):
+        response = await route.fetch()
+        policy = {"Content-Security-Policy": "default-src 'self'"}
+        await route.fulfill(response=response, headers={**response.headers, **policy})
+
+    async with open_page(tap=False) as page:
+        page.on("console", lambda message: refused.append(message.text) if "Content Security" in message.text else None)
+        await page.route(f"{server.url}/", with_policy)
+        await open_voice_page(page, server)
+        await page.click("#start")
+        await wait_for_state(page, "listening")
+        await type_message(page, "Who are you?")
+        await wait_for_state(page, "speaking")
+    assert refused == []

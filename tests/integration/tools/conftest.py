@@ -1,0 +1,70 @@
+import asyncio
+import datetime
+import shutil
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from sessions_app.models import LiveSession
+from tools_app.demo import shop
+from tools_app.executor import ToolExecutor, ToolOutcome
+from tools_app.models import ToolCall
+
+NOW = datetime.datetime(2026, 11, 22, 15, 30)
+
+
+@pytest.fixture(scope="session")
+def shop_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo shop of a fixed day, to be copied and never written."""
+    path = tmp_path_factory.mktemp("shop") / "shop.sqlite3"
+    shop.build(path, NOW)
+    return path
+
+
+@pytest.fixture
+def demo_shop(shop_file: Path, tmp_path: Path, settings) -> dict:
+    """The settings of a demo shop of one's own, which is the "main" database."""
+    path = shutil.copy(shop_file, tmp_path / "shop.sqlite3")
+    settings.DEMO_DATABASE = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(path)}
+    settings.SQL_DATABASES = {"main": settings.DEMO_DATABASE}
+    return settings.DEMO_DATABASE
+
+
+@pytest.fixture
+async def make_executor(transactional_db) -> AsyncIterator[Callable[..., ToolExecutor]]:
+    """Executors of a saved session; all their rows are written before the database is emptied."""
+    session = await LiveSession.objects.acreate()
+    executors = []
+
+    def make(allowed: list[str] | None = None) -> ToolExecutor:
+        executor = ToolExecutor(session_id=session.pk, user_id=None, allowed=allowed)
+        executors.append(executor)
+        return executor
+
+    yield make
+    for executor in executors:
+        await executor.close(timeout=10)
+
+
+@pytest.fixture
+def call(make_executor) -> Callable:
+    """`await call("get_weather", location="Rome")`: the outcome, checked to be equal to the one row saved."""
+
+    async def call(name: str, **args) -> ToolOutcome:
+        executor = make_executor()
+        async with asyncio.timeout(30):
+            outcome = await executor.call("call-1", name, args)
+            await executor.close(timeout=10)
+        await sync_to_async(_check_row)(executor, outcome)
+        return outcome
+
+    return call
+
+
+def _check_row(executor: ToolExecutor, outcome: ToolOutcome) -> None:
+    row = ToolCall.objects.get(session_id=executor.session_id)
+    assert (row.status, row.result, row.error) == (outcome.status, outcome.result, outcome.error or "")
+    assert row.duration_ms == outcome.duration_ms
+    row.delete()

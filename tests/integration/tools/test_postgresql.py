@@ -1,0 +1,242 @@
+"""The same promises on a real PostgreSQL, started for these tests in a temporary folder on a Unix socket."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.db.utils import ConnectionHandler
+
+from tests.programs import require_program
+from tools_app import fulltext
+from tools_app.exceptions import ToolError
+from tools_app.models import KnowledgeDocument
+from tools_app.readonly_postgresql import select_rows
+from tools_app.readonly_sql import Limits, describe, select
+
+HOSTILE = [
+    "DELETE FROM orders",
+    "UPDATE orders SET total = 0",
+    "INSERT INTO orders VALUES (9, 9, now())",
+    "DROP TABLE orders",
+    "TRUNCATE orders",
+    "CREATE TABLE t (x int)",
+    "SELECT * INTO t FROM orders",
+    "ALTER ROLE postgres PASSWORD 'x'",
+    "COMMIT; BEGIN READ WRITE; DELETE FROM orders; COMMIT",
+    "SELECT 1; DELETE FROM orders",
+    "SET statement_timeout = 0",
+    "SET TRANSACTION READ WRITE",
+    "RESET ALL",
+    "COPY orders TO PROGRAM 'touch /tmp/evil'",
+    "COPY orders FROM '/etc/passwd'",
+    "DO $$ BEGIN DELETE FROM orders; END $$",
+    "CALL something()",
+    "EXECUTE plan",
+    "PREPARE plan AS DELETE FROM orders",
+    "DECLARE c CURSOR FOR SELECT 1",
+    "LOCK TABLE orders",
+    "VACUUM",
+    "LISTEN channel",
+    "NOTIFY channel",
+    "EXPLAIN ANALYZE DELETE FROM orders",
+    "WITH gone AS (DELETE FROM orders RETURNING *) SELECT * FROM gone",
+    "SELECT * FROM orders FOR UPDATE",
+    "SELECT set_config('transaction_read_only', 'off', false)",
+    "SELECT pg_catalog.set_config('transaction_read_only', 'off', false)",
+    "SELECT pg_read_file('/etc/passwd')",
+    "SELECT pg_ls_dir('/')",
+    "SELECT pg_sleep(60)",
+    "SELECT pg_terminate_backend(pg_backend_pid())",
+    "SELECT pg_advisory_lock(1)",
+    "SELECT lo_import('/etc/passwd')",
+    "SELECT lo_export(1, '/tmp/evil')",
+    "SELECT dblink('x', 'y')",
+    "SELECT nextval('numbers')",
+    "SELECT setval('numbers', 1)",
+    "SELECT query_to_xml('DELETE FROM orders', true, true, '')",
+    "SELECT database_to_xml(true, true, '')",
+    "SELECT table_to_xml('pg_authid', true, true, '')",
+    "SELECT * FROM pg_read_file('/etc/passwd')",
+    "SELECT * FROM pg_authid",
+    "SELECT * FROM pg_catalog.pg_authid",
+    "SELECT * FROM pg_shadow",
+    "SELECT * FROM information_schema.tables",
+    "SELECT rolpassword FROM (SELECT * FROM pg_authid) a",
+    "TABLE pg_authid",
+    "SELECT current_setting('data_directory')",
+    "SELECT 'unterminated",
+    "SELECT * FROM nowhere",
+    "",
+    "SELECT 1 -- \x00",
+]
+BOMBS = [
+    "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n",
+    "SELECT count(*) FROM generate_series(1, 100000000000) g",
+    "SELECT count(*) FROM orders a, orders b, orders c, orders d",
+]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[dict]:
+    """Settings of a server without a port, owned by an account that is not root, as PostgreSQL demands."""
+    config = shutil.which("pg_config")
+    found = subprocess.run([config, "--bindir"], capture_output=True, text=True).stdout.strip() if config else ""
+    initdb = require_program("PostgreSQL", shutil.which("initdb", path=found) or "initdb")
+    postgres = require_program("PostgreSQL", shutil.which("postgres", path=found) or "postgres")
+    account = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+    own = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if os.getuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="gemlive-pg-") as folder:  # short: a socket's path has 107 characters
+        os.chown(folder, account.pw_uid, account.pw_gid)
+        data = Path(folder) / "data"
+        subprocess.run(
+            [initdb, "-D", data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale", "C"],
+            check=True, capture_output=True, cwd=folder, **own,
+        )  # fmt: skip
+        with (Path(folder) / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [postgres, "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"],
+                stdout=log, stderr=log, cwd=folder, **own,
+            )  # fmt: skip
+        database = {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": "postgres",
+            "USER": "postgres",
+            "HOST": folder,
+        }
+        try:
+            _fill(database)
+            yield database
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _fill(database: dict) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            connection = psycopg.connect(dbname="postgres", user="postgres", host=database["HOST"], autocommit=True)
+            break
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+    with connection:
+        connection.execute("CREATE TABLE orders (id int PRIMARY KEY, total numeric(10, 2), created_at timestamptz)")
+        connection.execute("CREATE SEQUENCE numbers")
+        connection.execute("CREATE TABLE secrets (password text)")
+        connection.execute(
+            "INSERT INTO orders SELECT n, n / 10.0, timestamptz '2026-01-01 00:00Z' + n * interval '1 hour' "
+            "FROM generate_series(1, 1000) n"
+        )
+
+
+def state(database: dict) -> tuple:
+    with psycopg.connect(dbname="postgres", user="postgres", host=database["HOST"]) as connection:
+        return (
+            connection.execute("SELECT count(*), sum(total) FROM orders").fetchall(),
+            connection.execute("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace").fetchall(),
+            connection.execute("SELECT is_called FROM numbers").fetchall(),
+        )
+
+
+@pytest.mark.parametrize("query", HOSTILE, ids=lambda query: query[:40].encode("unicode_escape").decode())
+def test_a_hostile_query_is_refused_in_a_sentence_and_changes_nothing(server, query):
+    before = state(server)
+    with pytest.raises(ToolError) as caught:
+        select(server, query, Limits(seconds=2))
+    assert str(caught.value).startswith(("The query", "Only ", "Exactly one statement"))
+    assert state(server) == before
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DELETE FROM orders RETURNING 1",
+        "SELECT 1; COMMIT; DELETE FROM orders",
+        "SELECT nextval('numbers')",
+        "SELECT set_config('transaction_read_only', 'off', false), pg_sleep(0)",
+        "SELECT query_to_xml('DELETE FROM orders', true, true, '')",
+    ],
+)
+def test_the_connection_itself_cannot_write_even_if_the_parser_is_deceived(server, query, monkeypatch):
+    monkeypatch.setattr("tools_app.readonly_postgresql._check_names", lambda database, sql: None)
+    before = state(server)
+    with pytest.raises(ToolError), select_rows(server, query, Limits()) as (_, rows):  # noqa: PT012
+        list(rows)
+        raise ToolError("It ran; what counts is that nothing changed.")
+    assert state(server) == before
+
+
+@pytest.mark.parametrize("query", BOMBS, ids=range(len(BOMBS)))
+def test_a_bomb_is_stopped_in_time(server, query):
+    started = time.monotonic()
+    with pytest.raises(ToolError, match=r"took longer than 0\.3 seconds"):
+        select(server, query, Limits(seconds=0.3))
+    assert time.monotonic() - started < 5
+
+
+def test_ordinary_queries_work(server):
+    result = select(
+        server,
+        "SELECT date_trunc('month', created_at at time zone 'utc') AS month, sum(total), count(*), "
+        "to_char(max(created_at), 'YYYY'), 100 % 7 AS rest FROM orders GROUP BY 1 ORDER BY 1;",
+    )
+    assert result.columns == ["month", "sum", "count", "to_char", "rest"]
+    assert result.rows[0] == ["2026-01-01T00:00:00", 27639.6, 743, "2026", 2]
+    assert not result.truncated
+
+
+def test_rows_are_cut_at_the_limit_and_said_so(server):
+    result = select(server, "SELECT id FROM orders ORDER BY id", Limits(rows=3))
+    assert result.rows == [[1], [2], [3]]
+    assert result.truncated
+
+
+def test_tables_are_described_and_only_listed_ones_are_read(server):
+    assert describe(server)["orders"] == ["id integer", "total numeric", "created_at timestamp with time zone"]
+    some = {**server, "TABLES": ["orders"]}
+    assert list(describe(some)) == ["orders"]
+    assert select(some, "WITH o AS (SELECT 1 FROM orders) SELECT count(*) FROM o").rows == [[1000]]
+    with pytest.raises(ToolError, match="'secrets' may not be read; the tables are: orders"):
+        select(some, "SELECT * FROM secrets")
+
+
+def test_a_server_that_is_away_is_a_sentence(tmp_path):
+    away = {"ENGINE": "django.db.backends.postgresql", "NAME": "x", "USER": "x", "HOST": str(tmp_path)}
+    with pytest.raises(ToolError, match="cannot be reached"):
+        select(away, "SELECT 1")
+    with pytest.raises(ToolError, match="cannot be read"):
+        describe(away)
+
+
+def test_documents_are_found_by_postgresqls_own_search(server, monkeypatch, django_db_blocker):
+    with django_db_blocker.unblock():
+        connection = ConnectionHandler({"default": server})["default"]
+        try:
+            monkeypatch.setattr(fulltext, "connection", connection)
+            with connection.schema_editor() as editor:
+                editor.create_model(KnowledgeDocument)
+                fulltext.install(None, editor)
+            for title, text in (("Quokkas", "They smile."), ("Smiles", "Quokkas do it."), ("Rain", "Wet.")):
+                with connection.cursor() as cursor:
+                    cursor.execute(
+                        "INSERT INTO tools_app_knowledgedocument (title, text, source, created_at, updated_at) "
+                        "VALUES (%s, %s, '', now(), now())",
+                        [title, text],
+                    )
+            assert [found["title"] for found in fulltext.search("quokka", 5)] == ["Quokkas", "Smiles"]
+            assert [found["title"] for found in fulltext.search("rainy quokka", 1)] == ["Quokkas"]
+            for hostile in ("'", "& | !", "a:*", "()", '"', "\\", "x" * 500):
+                assert isinstance(fulltext.search(hostile, 5), list)
+            with connection.schema_editor() as editor:
+                fulltext.uninstall(None, editor)
+        finally:
+            connection.close()

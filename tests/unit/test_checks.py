@@ -1,0 +1,48 @@
+"""Wrong setups fail at start-up, in a process of its own as a deployment would see it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = {
+    "DJANGO_SETTINGS_MODULE": "gemlive_project.settings",
+    "DEBUG": "0",
+    "SECRET_KEY": "k" * 25 + "0123456789abcdefghijklmnopqrst",
+    "ALLOWED_HOSTS": "voice.example.com",
+    "ALLOWED_ORIGINS": "https://voice.example.com",
+    "GEMINI_API_KEY": "a-key",
+    "GEMINI_BASE_URL": "",
+    "GEMINI_CA_FILE": "",
+}
+
+
+def check(**changes: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | GOOD | changes, capture_output=True, text=True, timeout=60)
+
+
+def test_a_production_setup_has_nothing_to_complain_about():
+    result = check()
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "check_id", "names"),
+    [
+        ({"GEMINI_API_KEY": ""}, "gemlive.E001", "GEMINI_API_KEY"),
+        ({"SECRET_KEY": ""}, "gemlive.E002", "SECRET_KEY"),
+        ({"ALLOWED_HOSTS": "*"}, "gemlive.E003", "ALLOWED_HOSTS"),
+        ({"ALLOWED_HOSTS": ""}, "gemlive.E003", "ALLOWED_HOSTS"),
+        ({"GEMINI_CA_FILE": "/no/such/file.pem"}, "gemlive.E004", "GEMINI_CA_FILE"),
+        ({"ALLOWED_ORIGINS": "*"}, "gemlive.E005", "ALLOWED_ORIGINS"),
+    ],
+)
+def test_a_wrong_setup_names_the_variable(changes, check_id, names):
+    result = check(**changes)
+    assert result.returncode != 0
+    assert check_id in result.stderr
+    assert names in result.stderr

@@ -1,0 +1,190 @@
+"""Runs a model's tool calls: validate, permit, run, time out, cancel, bound, record. A tool can harm only itself."""
+
+import asyncio
+import inspect
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import close_old_connections
+
+from .context import ToolContext
+from .exceptions import ToolError
+from .recorder import CallRecord
+from .registry import ToolDefinition, registry
+from .results import to_json
+from .threads import ToolThreads
+
+logger = logging.getLogger(__name__)
+
+THREADS = ToolThreads()
+# What a cancelled tool may take for its own cleaning up, and what a cancelled call waits for its row.
+GRACE_SECONDS = 1.0
+RECORD_SECONDS = 2.0
+SENTENCE_LENGTH = 1000
+
+
+@dataclass(frozen=True)
+class ToolOutcome:
+    """How a call ended. `result` is JSON when `status` is "ok"; else `error` is a sentence for model and page."""
+
+    status: str
+    result: Any
+    error: str | None
+    duration_ms: int
+
+    @property
+    def response(self) -> dict[str, Any]:
+        """What Gemini gets as `functionResponse.response`, which must be an object."""
+        if self.status != "ok":
+            return {"error": self.error}
+        return self.result if isinstance(self.result, dict) else {"result": self.result}
+
+
+class _Refused(Exception):
+    """The call ends with this status and sentence."""
+
+    def __init__(self, status: str, sentence: str):
+        super().__init__(sentence)
+        self.status = status
+
+
+class ToolExecutor:
+    """The tools of one conversation.
+
+    `allowed` names the tools that this session may call, None means all; it is checked at every call, whatever the
+    model was told. `session_id` None: calls outside a conversation, recorded without a session.
+    """
+
+    def __init__(self, *, session_id: UUID | None, user_id: int | None, allowed: list[str] | None):
+        self.session_id = session_id
+        self.user_id = user_id
+        self.allowed = None if allowed is None else frozenset(allowed)
+        self._writes: set[Future] = set()
+
+    def declarations(self) -> list[dict[str, Any]]:
+        """`{"name", "description", "parameters"}` of every allowed tool.
+
+        Some descriptions read a database (the SQL tool's tables): call it in a thread from a coroutine.
+        """
+        return [tool.declaration() for tool in registry.all() if self._permits(tool.name)]
+
+    async def call(self, call_id: str, name: str, args: Any) -> ToolOutcome:
+        """Run one call to its end. Never raises; a cancellation is passed on when the row has its final status."""
+        started = time.monotonic()
+        record = CallRecord(self.session_id, call_id, name, args)
+        self._remember(record.start())
+        try:
+            status, result, error = "ok", await self._run(call_id, name, args), None
+        except _Refused as refused:
+            status, result, error = refused.status, None, _sentence(refused)
+        except asyncio.CancelledError:
+            write = self._finish(record, "cancelled", None, "The call was cancelled.", started)[1]
+            await asyncio.wait({asyncio.wrap_future(write)}, timeout=RECORD_SECONDS)
+            raise
+        return self._finish(record, status, result, error, started)[0]
+
+    async def close(self, timeout: float = RECORD_SECONDS) -> None:
+        """Wait, at most `timeout` seconds, until the rows of all calls are written."""
+        if writes := {asyncio.wrap_future(write) for write in list(self._writes)}:
+            await asyncio.wait(writes, timeout=timeout)
+
+    def _permits(self, name: str) -> bool:
+        return self.allowed is None or name in self.allowed
+
+    async def _run(self, call_id: str, name: str, args: Any) -> Any:
+        tool = registry.get(name) if isinstance(name, str) else None
+        if tool is None:
+            known = ", ".join(tool.name for tool in registry.all() if self._permits(tool.name)) or "none"
+            raise _Refused("error", f"There is no tool called {str(name)[:80]!r}; the tools are: {known}.")
+        if not self._permits(tool.name):
+            raise _Refused("denied", f"The tool {name} is not allowed in this conversation.")
+        context = ToolContext(session_id=self.session_id, user_id=self.user_id, call_id=call_id)
+        try:
+            call = tool.bind(args, context)
+            value, truncated = to_json(await _bounded(tool, call))
+        except ToolError as error:
+            raise _Refused("error", str(error)) from None
+        except _Refused:
+            raise
+        except Exception as error:
+            raise _Refused("error", _surprise(tool, error)) from error
+        if not truncated:
+            return value
+        return {**value, "truncated": True} if isinstance(value, dict) else {"result": value, "truncated": True}
+
+    def _finish(
+        self, record: CallRecord, status: str, result: Any, error: str | None, started: float
+    ) -> tuple[ToolOutcome, Future]:
+        outcome = ToolOutcome(status, result, error, round((time.monotonic() - started) * 1000))
+        write = record.finish(status=status, result=result, error=error, duration_ms=outcome.duration_ms)
+        return outcome, self._remember(write)
+
+    def _remember(self, write: Future) -> Future:
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
+        return write
+
+
+async def _bounded(tool: ToolDefinition, call: Callable[[], Any]) -> Any:
+    """The tool's result, in a task of its own, so that one that ignores its cancellation is left behind."""
+    seconds = tool.timeout or settings.TOOLS_TIMEOUT
+    task = asyncio.create_task(_guarded(tool, call), name=f"tool {tool.name}")
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        await _stop(task, tool)
+        raise
+    if not done:
+        await _stop(task, tool)
+        raise _Refused("timeout", f"{tool.name} did not finish within {seconds:g} seconds; try again later.")
+    if task.cancelled():
+        raise RuntimeError(f"{tool.name} cancelled itself")
+    return task.result()
+
+
+async def _guarded(tool: ToolDefinition, call: Callable[[], Any]) -> Any:
+    try:
+        value = await (call() if tool.is_async else THREADS.run(lambda: _with_database(call)))
+        # A plain function may return a coroutine, as a lambda around an async function does.
+        return await value if inspect.isawaitable(value) else value
+    except (Exception, asyncio.CancelledError):
+        raise
+    except BaseException as error:
+        # SystemExit in a task would stop the event loop, and with it every conversation.
+        raise RuntimeError(f"{tool.name} raised {type(error).__name__}") from error
+
+
+def _with_database(call: Callable[[], Any]) -> Any:
+    """Django's own habit around a request: a thread takes no broken connection, and leaves none open."""
+    close_old_connections()
+    try:
+        return call()
+    finally:
+        close_old_connections()
+
+
+async def _stop(task: asyncio.Task, tool: ToolDefinition) -> None:
+    task.cancel()
+    # Nobody waits for what it may still raise.
+    task.add_done_callback(lambda task: task.cancelled() or task.exception())
+    await asyncio.wait({task}, timeout=GRACE_SECONDS)
+    if not task.done():
+        logger.warning("Tool %s (%s) ignores its cancellation and was left behind", tool.name, tool.where)
+
+
+def _surprise(tool: ToolDefinition, error: Exception) -> str:
+    """The trace goes to the log, a number to find it by to the model and the page."""
+    incident = secrets.token_hex(4)
+    logger.error("Tool %s (%s) failed; incident %s", tool.name, tool.where, incident, exc_info=error)
+    return f"{tool.name} failed unexpectedly. Tell the user that it did not work; the incident number is {incident}."
+
+
+def _sentence(error: Exception) -> str:
+    return str(error)[:SENTENCE_LENGTH] or "The tool failed without saying why."

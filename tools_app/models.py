@@ -1,0 +1,57 @@
+"""What tools did, and what the knowledge tool knows."""
+
+from django.db import models
+from django.utils import timezone
+
+
+class ToolCall(models.Model):
+    """One call of one tool: made by the model, answered by us, ended exactly once."""
+
+    class Status(models.TextChoices):
+        RUNNING = "running"
+        OK = "ok"
+        ERROR = "error"
+        TIMEOUT = "timeout", "time-out"
+        CANCELLED = "cancelled"
+        DENIED = "denied"
+
+    session = models.ForeignKey(
+        "sessions_app.LiveSession", on_delete=models.CASCADE, null=True, blank=True, related_name="tool_calls"
+    )
+    call_id = models.CharField("call id", max_length=200, blank=True, help_text="Gemini's id of the call.")
+    # As the model said it, which may be longer than any real tool's name.
+    name = models.CharField("tool", max_length=200)
+    arguments = models.JSONField(default=dict)
+    result = models.JSONField(null=True, blank=True)
+    status = models.CharField(max_length=20, choices=Status, default=Status.RUNNING)
+    error = models.TextField(blank=True, help_text="The sentence that the model got instead of a result.")
+    started_at = models.DateTimeField("started", default=timezone.now)
+    duration_ms = models.PositiveIntegerField("duration (ms)", null=True, blank=True)
+
+    class Meta:
+        ordering = ("-started_at",)
+        indexes = (
+            models.Index(fields=("-started_at",), name="toolcall_newest"),
+            models.Index(fields=("session", "started_at"), name="toolcall_session_started"),
+            models.Index(fields=("name", "-started_at"), name="toolcall_name_newest"),
+            models.Index(fields=("status", "-started_at"), name="toolcall_status_newest"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} · {self.get_status_display()}"
+
+
+class KnowledgeDocument(models.Model):
+    """A text that the knowledge tool finds. The full-text index follows every change (see fulltext.py)."""
+
+    title = models.CharField(max_length=200)
+    text = models.TextField()
+    source = models.CharField(max_length=500, blank=True, help_text="Where it comes from: a file, a URL, a person.")
+    created_at = models.DateTimeField("created", auto_now_add=True)
+    updated_at = models.DateTimeField("updated", auto_now=True)
+
+    class Meta:
+        ordering = ("title",)
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,142 @@
+"""One SELECT on a database that it cannot change, with limits on rows, bytes and time.
+
+`mode=ro` is no sandbox: such a connection still attaches other files, writes copies and allocates gigabytes. So each
+engine gets a fresh connection with its own means (see readonly_sqlite.py, readonly_postgresql.py); a parse by sqlglot
+comes before, for a sentence that the model can learn from.
+"""
+
+import datetime
+import decimal
+import logging
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from .exceptions import ToolError
+
+# It warns of every statement that is no SELECT, with the statement.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+MAX_LENGTH = 10_000
+MAX_CELL = 2_000
+DIALECTS = {"sqlite3": "sqlite", "postgresql": "postgres"}
+QUERIES = (exp.Select, exp.SetOperation)
+# Column names and an iterator of rows.
+Rows = tuple[list[str], Iterator[Iterable[Any]]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`size` is bytes of text in all rows together."""
+
+    rows: int = 100
+    size: int = 24 * 1024
+    seconds: float = 5.0
+
+
+@dataclass(frozen=True)
+class SelectResult:
+    """`truncated`: a limit cut off rows, or part of a long cell. Values are JSON's own types."""
+
+    columns: list[str]
+    rows: list[list[Any]] = field(default_factory=list)
+    truncated: bool = False
+
+
+def select(database: dict[str, Any], sql: str, limits: Limits | None = None) -> SelectResult:
+    """Run one SELECT. `database` is a dict as in Django's DATABASES, with `TABLES` as an optional allow-list.
+
+    Raises ToolError with a sentence for everything that is wrong with the query or the database.
+    """
+    limits = limits or Limits()
+    engine = engine_of(database)
+    sql = check(sql, engine)
+    if engine == "sqlite3":
+        from .readonly_sqlite import select_rows
+    else:
+        from .readonly_postgresql import select_rows
+    with select_rows(database, sql, limits) as (columns, rows):
+        return _bounded(columns, rows, limits)
+
+
+def describe(database: dict[str, Any]) -> dict[str, list[str]]:
+    """The columns ("name type") of every table that may be read. Raises ToolError if the database is not there."""
+    if engine_of(database) == "sqlite3":
+        from .readonly_sqlite import describe_tables
+    else:
+        from .readonly_postgresql import describe_tables
+    tables: dict[str, list[str]] = {}
+    allowed = database.get("TABLES")
+    for table, column in describe_tables(database):
+        if allowed is None or table in allowed:
+            tables.setdefault(table, []).append(column.strip())
+    return tables
+
+
+def engine_of(database: dict[str, Any]) -> str:
+    engine = database["ENGINE"].rsplit(".", 1)[-1]
+    if engine not in DIALECTS:
+        raise ToolError(f"Databases of type {engine} cannot be queried; only SQLite and PostgreSQL can.")
+    return engine
+
+
+def check(sql: str, engine: str) -> str:
+    """The statement without what follows its semicolon. Raises ToolError unless it is one SELECT."""
+    if len(sql) > MAX_LENGTH:
+        raise ToolError(f"The query is longer than {MAX_LENGTH} characters; write a shorter one.")
+    if "\x00" in sql:
+        raise ToolError("The query holds a NUL character; write it without.")
+    try:
+        statements = [part for part in sqlglot.parse(sql, dialect=DIALECTS[engine]) if part is not None]
+    except (SqlglotError, RecursionError, ValueError) as error:
+        detail = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
+        raise ToolError(f"The query cannot be read as {DIALECTS[engine]} SQL: {detail[:200]}.") from None
+    if len(statements) != 1:
+        raise ToolError(f"Exactly one statement is run at a time, and this holds {len(statements)}.")
+    statement = statements[0]
+    query = statement.unnest() if isinstance(statement, exp.Subquery) else statement
+    if not isinstance(query, QUERIES):
+        raise ToolError(f"Only SELECT is allowed, and this is {statement.key.upper()}; nothing was changed.")
+    for part in statement.walk():
+        if isinstance(part, (exp.Into, exp.Lock, exp.DML, exp.DDL)) and not isinstance(part, exp.Query):
+            raise ToolError(f"Only reading is allowed, and this query has {part.key.upper()}; nothing was changed.")
+    return sql.strip().rstrip(";")
+
+
+def _bounded(columns: list[str], rows: Iterable[Iterable[Any]], limits: Limits) -> SelectResult:
+    kept: list[list[Any]] = []
+    size = 0
+    truncated = False
+    for row in rows:
+        if len(kept) == limits.rows:
+            truncated = True
+            break
+        cells = [_cell(value) for value in row]
+        size += sum(len(str(value).encode("utf-8", "replace")) + 4 for value in cells)
+        if size > limits.size:
+            truncated = True
+            break
+        truncated = truncated or any(isinstance(value, str) and len(value) > MAX_CELL for value in cells)
+        kept.append(cells)
+    return SelectResult(columns, kept, truncated)
+
+
+def _cell(value: Any) -> Any:
+    """A database's value as JSON can hold it."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, (float, decimal.Decimal)):
+        # 12 digits: SUM() of prices gives 25550.400000000005, which nobody wants to hear.
+        number = float(f"{value:.12g}")
+        return number if math.isfinite(number) else None
+    if isinstance(value, (bytes, memoryview)):
+        return f"({len(value)} bytes)"
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    text = str(value)
+    return text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]}…"
