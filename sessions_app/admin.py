@@ -1,53 +1,55 @@
 """Conversations for operators: who spoke, what was said, what was called. The record is read, not changed."""
 
+import json
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.text import Truncator
 
-from tools_app.admin import ToolCallInline
-
-from .models import LiveSession, TranscriptEntry
-
-
-class ReadOnly:
-    """The record of what happened: seen and, by those who may, deleted; never written."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class TranscriptInline(ReadOnly, admin.TabularInline):
-    model = TranscriptEntry
-    fields = ("sequence", "role", "text", "interrupted", "heard_ms", "time_to_first_audio_ms", "started_at")
-    readonly_fields = fields
-    can_delete = False
-    extra = 0
+from .models import LiveSession
 
 
 @admin.register(LiveSession)
-class LiveSessionAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("created_at", "speaker", "status", "messages", "calls", "length", "total_tokens", "end_reason")
-    list_display_links = ("created_at", "speaker")
-    list_filter = ("status", "created_at", "model", "voice")
+class LiveSessionAdmin(admin.ModelAdmin):
+    list_display = ("created_at", "who", "asked_first", "status", "messages", "calls", "length", "total_tokens")
+    list_display_links = ("created_at", "who", "asked_first")
+    list_filter = ("status", "created_at", "model", "voice", "tool_calls__name")
     search_fields = ("=id", "user_label", "user__username", "transcript__text")
     search_help_text = "Session id, speaker, or words that were said."
     date_hierarchy = "created_at"
     list_select_related = ("user",)
     list_per_page = 50
-    inlines = (TranscriptInline, ToolCallInline)
+    readonly_fields = ("conversation", "length")
     fieldsets = (
-        (None, {"fields": (("status", "end_reason"), ("user", "user_label"), "id")}),
-        ("Times", {"fields": (("created_at", "connected_at"), ("last_activity_at", "ended_at"), "length")}),
+        (None, {"fields": (("status", "end_reason", "length"),)}),
+        ("Conversation", {"fields": ("conversation",)}),
+        ("Speaker", {"fields": (("user", "user_label"), "id")}),
+        ("Times", {"fields": (("created_at", "connected_at"), ("last_activity_at", "ended_at"))}),
         ("Configuration", {"fields": (("model", "voice", "language"), "allowed_tools", "instruction")}),
         ("Tokens", {"fields": (("prompt_tokens", "response_tokens", "total_tokens"),)}),
     )
 
+    class Media:
+        css = {"all": ("css/admin.css",)}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: LiveSession | None = None) -> bool:
+        return False
+
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).with_counts()
+        return super().get_queryset(request).with_summary()
+
+    @admin.display(description="speaker")
+    def who(self, session: LiveSession) -> str:
+        return session.speaker or "anonymous"
+
+    @admin.display(description="asked first")
+    def asked_first(self, session: LiveSession) -> str:
+        return Truncator(session.opening or "–").chars(60)
 
     @admin.display(description="messages")
     def messages(self, session: LiveSession) -> int:
@@ -61,5 +63,25 @@ class LiveSessionAdmin(ReadOnly, admin.ModelAdmin):
     def length(self, session: LiveSession) -> str:
         if session.connected_at is None:
             return "–"
-        seconds = round(((session.ended_at or session.last_activity_at) - session.connected_at).total_seconds())
-        return f"{max(seconds, 0) // 60}:{max(seconds, 0) % 60:02}"
+        end = session.ended_at or session.last_activity_at
+        minutes, seconds = divmod(max(0, round((end - session.connected_at).total_seconds())), 60)
+        return f"{minutes}:{seconds:02}"
+
+    @admin.display(description="conversation")
+    def conversation(self, session: LiveSession) -> str:
+        """Transcript and tool calls together, in the order in which they happened."""
+        entries = [
+            (entry.started_at, {"entry": entry, "heard": round((entry.heard_ms or 0) / 1000, 1)})
+            for entry in session.transcript.all()
+        ]
+        calls = [
+            (call.started_at, {"tool": call, "arguments": _readable(call.arguments), "result": _readable(call.result)})
+            for call in session.tool_calls.all()
+        ]
+        items = [item for _, item in sorted(entries + calls, key=lambda pair: pair[0])]
+        context = {"items": items, "speaker": session.speaker}
+        return render_to_string("admin/sessions_app/conversation.html", context)
+
+
+def _readable(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

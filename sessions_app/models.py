@@ -13,9 +13,17 @@ def _count_of(relation: str) -> models.Expression:
 
 
 class LiveSessionQuerySet(models.QuerySet):
-    def with_counts(self) -> "LiveSessionQuerySet":
-        """Each with `message_count` and `call_count`; by subqueries, for two joins would multiply each other."""
-        return self.annotate(message_count=_count_of("transcript"), call_count=_count_of("tool_calls"))
+    def with_summary(self) -> "LiveSessionQuerySet":
+        """Each with `message_count`, `call_count`, and `opening`: the first words of the user.
+
+        By subqueries: two joins would multiply each other.
+        """
+        said_first = TranscriptEntry.objects.filter(session=models.OuterRef("pk"), role=TranscriptEntry.Role.USER)
+        return self.annotate(
+            message_count=_count_of("transcript"),
+            call_count=_count_of("tool_calls"),
+            opening=models.Subquery(said_first.order_by("sequence").values("text")[:1]),
+        )
 
 
 class LiveSession(models.Model):

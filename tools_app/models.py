@@ -4,6 +4,17 @@ from django.db import models
 from django.utils import timezone
 
 
+class ToolCallQuerySet(models.QuerySet):
+    def abandon(self) -> int:
+        """Give every call of this queryset that still runs its final status, and return how many.
+
+        For sessions whose server died: nobody else will end their calls.
+        """
+        return self.filter(status=ToolCall.Status.RUNNING).update(
+            status=ToolCall.Status.CANCELLED, error="The server stopped during the call."
+        )
+
+
 class ToolCall(models.Model):
     """One call of one tool: made by the model, answered by us, ended exactly once."""
 
@@ -27,6 +38,8 @@ class ToolCall(models.Model):
     error = models.TextField(blank=True, help_text="The sentence that the model got instead of a result.")
     started_at = models.DateTimeField("started", default=timezone.now)
     duration_ms = models.PositiveIntegerField("duration (ms)", null=True, blank=True)
+
+    objects = ToolCallQuerySet.as_manager()
 
     class Meta:
         ordering = ("-started_at",)

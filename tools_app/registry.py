@@ -149,7 +149,7 @@ def define(
     timeout: float | None = None,
 ) -> ToolDefinition:
     """A function's definition, unregistered; `tool` is this and `register`."""
-    name = name or getattr(function, "__name__", "")
+    name = name or str(getattr(function, "__name__", ""))
     arguments, context = _arguments.from_function(function, name)
     return ToolDefinition(
         name=name,

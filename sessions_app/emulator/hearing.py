@@ -22,7 +22,11 @@ FRAME = RATE // 50  # samples in 20 ms
 MAX_UTTERANCE = 30 * BYTES_PER_SECOND  # bytes
 
 # The chance of going on with one more phone of unknown speech. Lower hears more and mishears more.
-UNKNOWN_SPEECH_WEIGHT = 1e-16
+UNKNOWN_SPEECH_WEIGHT = 1e-13
+PIECE = BYTES_PER_SECOND // 10
+# Digital silence, which synthetic speech has and microphones have not, spoils the recogniser's features.
+ROOM_NOISE = 10.0  # RMS of int16 samples
+SILENCE_BEFORE, SILENCE_AFTER = RATE * 3 // 10, RATE // 2  # samples that are added to an utterance
 PHONES = (
     "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH".split()  # noqa: SIM905
 )
@@ -133,19 +137,27 @@ class Ears:
 
     def hear(self, pcm: bytes) -> str | None:
         """The phrase spoken in `pcm` (16-bit mono, 16 kHz); None if it is silence, noise or none of the phrases."""
-        silence = b"\0" * BYTES_PER_SECOND
-        padded = silence[: BYTES_PER_SECOND * 3 // 10] + pcm + silence[: BYTES_PER_SECOND // 2]
+        padded = _in_a_room(pcm)
         with self._lock:
             decoder = self._load()
+            # The decoder holds the interpreter's lock while it works, so the search is fed in pieces. What it is to
+            # normalise by, the mean over the whole utterance, comes from a first run that searches next to nothing.
+            decoder.activate_search("nothing")
             decoder.start_utt()
-            try:
-                decoder.process_raw(padded, full_utt=True)
-            finally:
-                decoder.end_utt()
+            decoder.process_raw(padded, no_search=True, full_utt=True)
+            mean = decoder.get_cmn(True)
+            decoder.end_utt()
+            decoder.activate_search("script")
+            decoder.set_cmn(mean)
+            decoder.start_utt()
+            for start in range(0, len(padded), PIECE):
+                decoder.process_raw(padded[start : start + PIECE])
+            decoder.end_utt()
             hypothesis = decoder.hyp()
         if hypothesis is None or not hypothesis.hypstr or "ph_" in hypothesis.hypstr:
             return None
-        return self._script.unspell(hypothesis.hypstr)
+        heard = self._script.unspell(hypothesis.hypstr)
+        return heard if self._script.match(heard) else None  # a phrase that was left in the middle is none
 
     def _load(self) -> Decoder:
         if self._decoder is None:
@@ -162,7 +174,7 @@ class Ears:
                 if decoder.lookup_word(word) is None:
                     raise ScriptError(f"The ears do not know the word {word!r}: add it to the script's [spelling].")
             decoder.add_jsgf_string("script", grammar)
-            decoder.activate_search("script")
+            decoder.add_jsgf_string("nothing", "#JSGF V1.0; grammar nothing; public <nothing> = a;")
             self._decoder = decoder
         return self._decoder
 
@@ -179,3 +191,10 @@ class Ears:
                 "public <heard> = <phrase> | <unknown>;",
             ]
         )
+
+
+def _in_a_room(pcm: bytes) -> bytes:
+    """Put the utterance between two moments of silence, with faint noise over all. The same for the same audio."""
+    samples = np.pad(np.frombuffer(pcm, "<i2").astype(np.float32), (SILENCE_BEFORE, SILENCE_AFTER))
+    samples += np.random.default_rng(0).normal(0, ROOM_NOISE, len(samples))
+    return samples.clip(-32768, 32767).astype("<i2").tobytes()

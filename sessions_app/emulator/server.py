@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -77,7 +77,7 @@ class Emulator:
         self.all_sessions: deque[Session] = deque(maxlen=1000)
         self.ca_file = Path(ca_out) if ca_out else None
         self._sessions: list[Session] = []
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._cleanup = ExitStack()
         self._ears = Ears(self.script)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -98,32 +98,38 @@ class Emulator:
         self._loop = asyncio.get_running_loop()
         authority = trustme.CA()
         if self.ca_file is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="gemini-emulator-")
-            self.ca_file = Path(self._temporary.name) / "ca.pem"
+            folder = self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="gemini-emulator-"))
+            self.ca_file = Path(folder) / "ca.pem"
         self.ca_file.parent.mkdir(parents=True, exist_ok=True)
         self.ca_file.write_bytes(authority.cert_pem.bytes())  # before listening: who can connect can also trust
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost", "127.0.0.1", "::1", self.host).configure_cert(context)
         # One thread each: both libraries keep one state, and the event loop must not wait for either.
-        self.speech_executor = ThreadPoolExecutor(1, "emulator-speech")
-        self._hearing_executor = ThreadPoolExecutor(1, "emulator-hearing")
-        self._server: Server = await serve(
-            self._connected, self.host, self.port, ssl=context, process_request=self._upgrade, max_size=MAX_FRAME,
-            ping_interval=None, close_timeout=2, logger=wire_logger, max_queue=64,
-        )  # fmt: skip
+        self.speech_executor = self._thread("emulator-speech")
+        self._hearing_executor = self._thread("emulator-hearing")
+        try:
+            self._server: Server = await serve(
+                self._connected, self.host, self.port, ssl=context, process_request=self._upgrade, max_size=MAX_FRAME,
+                ping_interval=None, close_timeout=2, logger=wire_logger, max_queue=64,
+            )  # fmt: skip
+        except BaseException:
+            self._cleanup.close()
+            raise
         self.port = self._server.sockets[0].getsockname()[1]
         self._hearing_executor.submit(self._load_ears)
         return self
+
+    def _thread(self, name: str) -> ThreadPoolExecutor:
+        executor = ThreadPoolExecutor(1, name)
+        self._cleanup.callback(executor.shutdown, wait=True, cancel_futures=True)
+        return executor
 
     async def __aexit__(self, *_: object) -> None:
         for session in self.sessions:
             session.websocket.transport.abort()
         self._server.close()
         await self._server.wait_closed()
-        for executor in (self.speech_executor, self._hearing_executor):
-            executor.shutdown(wait=True, cancel_futures=True)
-        if self._temporary:
-            self._temporary.cleanup()
+        self._cleanup.close()
 
     # What tests do.
 

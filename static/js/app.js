@@ -86,7 +86,7 @@ class App {
       this.#dispatch({ type: "turn_ended" });
     },
     usage: () => {}, // the metrics drawer's
-    error: ({ message }) => this.view.notice({ message }),
+    error: (problem) => this.view.notice(problem),
     pong: ({ t }) => this.view.latency(performance.now() - t),
   };
 
@@ -195,8 +195,12 @@ class App {
     this.#close();
     this.#dispatch({ type: "failed" });
     for (const text of this.#unsent.splice(0)) this.view.giveBack(text);
+    this.#tell(problem);
+  }
+
+  #tell(problem) {
     const retry = problem.canRetry ? () => this.#start({ microphone: true }) : null;
-    this.view.notice({ message: problem.message, retry });
+    this.view.notice({ code: problem.code, message: problem.message, retry });
   }
 
   #close() {
@@ -213,10 +217,11 @@ class App {
   // --- What the audio reports
 
   /** One frame of the microphone: 32 ms. */
-  #send(frame, { rms }) {
+  #send(frame, { rms, peak }) {
     const { phase, muted } = this.#state;
+    if (peak) this.view.clearNotice("silence");
     if (muted) return;
-    if (this.socket.isLive && !this.socket.sendAudio(frame)) this.view.notice(new Problem("slow_network"));
+    if (this.socket.isLive && !this.socket.sendAudio(frame)) this.#tell(new Problem("slow_network"));
     if (phase === "listening") this.view.level(rms);
     const now = performance.now();
     if (rms > VOICED) this.#lastVoiced = now;
@@ -228,8 +233,7 @@ class App {
       this.capture.close();
       this.#dispatch({ type: "microphone", open: false });
     }
-    const retry = problem.canRetry ? () => this.#start({ microphone: true }) : null;
-    this.view.notice({ message: problem.message, retry });
+    this.#tell(problem);
   }
 
   #played(turn, ms, dropped) {

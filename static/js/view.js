@@ -10,6 +10,7 @@ export class View {
   #announcer = this.#part("announcer");
   #timer = null;
   #announcing = null;
+  #noticed = null;
   #retry = null;
 
   /** @param {{start(), end(), mute(), interrupt(), send(text: string)}} actions what the person can ask for */
@@ -82,15 +83,18 @@ export class View {
     this.#phrases.replaceChildren(...buttons);
   }
 
-  /** @param {{message: string, retry?: () => void}} notice a cause and what to do about it */
-  notice({ message, retry = null }) {
+  /** @param {{code: string, message: string, retry?: () => void}} notice a cause and what to do about it */
+  notice({ code, message, retry = null }) {
+    this.#noticed = code;
     this.#retry = retry;
     this.#part("notice-retry").hidden = !retry;
     this.#part("notice-text").textContent = message;
     this.#notice.hidden = false;
   }
 
-  clearNotice() {
+  /** Takes the notice away; with a code only if it is that one. */
+  clearNotice(code = this.#noticed) {
+    if (code !== this.#noticed) return;
     this.#notice.hidden = true;
     this.#part("notice-text").textContent = "";
   }

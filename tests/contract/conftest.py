@@ -133,7 +133,7 @@ class Raw:
         return self.websocket.close_code, self.websocket.close_reason or ""
 
 
-class raw(AbstractAsyncContextManager["Raw"]):  # noqa: N801
+class raw(AbstractAsyncContextManager["Raw"]):
     """`async with raw(emulator, {...setup}) as ws`; without a setup nothing is sent."""
 
     def __init__(

@@ -88,7 +88,7 @@ async def open_page(*args: str, microphone: Path | None = None, tap: bool = True
             try:
                 yield page
             except BaseException:
-                await page.screenshot(path="/tmp/stub/fail.png"); print(await page.inner_text("body"))
+                print(await page.inner_text("body"))
                 raise
         finally:
             await browser.close()

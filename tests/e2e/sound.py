@@ -15,8 +15,9 @@ def silence(seconds: float, rate: int = MICROPHONE_RATE) -> bytes:
 
 
 def speak(text: str, *, rate: int = MICROPHONE_RATE) -> bytes:
-    """`text` in a voice of espeak-ng, s16le mono."""
-    return synthesise(text, "Kore", rate=rate)
+    """`text` in a voice of espeak-ng, s16le mono; not louder, or the browser's gain control clips it."""
+    loud = np.frombuffer(synthesise(text, "Kore", rate=rate), "<i2")
+    return (loud * 0.25).astype("<i2").tobytes()
 
 
 def write_wave(path: Path, *pieces: bytes, rate: int = MICROPHONE_RATE) -> Path:

@@ -247,8 +247,15 @@ async def test_the_settings_time_out_is_the_default(call, settings):
     assert (await call("hang")).status == "timeout"
 
 
-async def test_a_cancelled_call_stops_its_tool_and_has_its_final_status_when_it_ends(make_executor):
-    started, stopped = asyncio.Event(), asyncio.Event()
+async def test_a_cancelled_call_stops_its_tool_and_has_its_final_status_when_it_ends(make_executor, monkeypatch):
+    started, stopped, release = asyncio.Event(), asyncio.Event(), threading.Event()
+    save = ToolCall.save
+
+    def slow(self, **kwargs):
+        release.wait(10)
+        save(self, **kwargs)
+
+    monkeypatch.setattr(ToolCall, "save", slow)
 
     @tool
     async def slow() -> None:
@@ -263,6 +270,7 @@ async def test_a_cancelled_call_stops_its_tool_and_has_its_final_status_when_it_
     async with asyncio.timeout(10):
         await started.wait()
         task.cancel()
+        asyncio.get_running_loop().call_later(0.2, release.set)
         with pytest.raises(asyncio.CancelledError):
             await task
     assert stopped.is_set()
@@ -399,6 +407,15 @@ async def test_a_session_that_is_deleted_meanwhile_is_no_failure(make_executor):
         return "gone"
 
     assert (await make_executor().call("1", "delete_session", {})).result == "gone"
+
+
+async def test_calls_of_a_dead_server_get_their_final_status(transactional_db):
+    status = ToolCall.Status
+    for number, one in enumerate((status.RUNNING, status.OK, status.RUNNING)):
+        await ToolCall.objects.acreate(name="x", call_id=str(number), status=one)
+    assert await sync_to_async(ToolCall.objects.exclude(call_id="2").abandon)() == 1
+    found = {call.call_id: call.status async for call in ToolCall.objects.all()}
+    assert found == {"0": "cancelled", "1": "ok", "2": "running"}
 
 
 async def test_a_flood_of_calls_ends_with_one_row_each(make_executor):

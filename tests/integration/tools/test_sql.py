@@ -10,6 +10,9 @@ from tools_app.builtin.sql import describe_databases
 from tools_app.exceptions import ToolError
 from tools_app.readonly_sql import Limits, describe, select
 
+TEN = "'aaaaaaaaaa'"
+THOUSAND = f"replace(replace({TEN}, 'a', {TEN}), 'a', {TEN})"
+FIFTY_THOUSAND = f"replace(replace({THOUSAND}, 'a', {TEN}), 'a', 'aaaaa')"
 HOSTILE = [
     "DELETE FROM orders",
     "UPDATE orders SET total = 0",
@@ -41,8 +44,10 @@ HOSTILE = [
     "SELECT sqlite_compileoption_get(1)",
     "SELECT zeroblob(900000000)",
     "SELECT randomblob(900000000)",
-    "SELECT replace(hex(printf('%.*c', 100000, 'a')), '6', printf('%.*c', 10000, 'b'))",
-    "SELECT group_concat(printf('%.*c', 1000, 'x')) FROM visits",
+    "SELECT length(printf('%.*c', 1000000000, 'x'))",
+    "SELECT format('%.*c', 1000000000, 'x')",
+    f"SELECT replace({FIFTY_THOUSAND}, 'a', {THOUSAND})",
+    f"SELECT group_concat({THOUSAND}) FROM visits",
     "SELECT 1; DELETE FROM orders",
     "SELECT 1; SELECT 2",
     "SELECT 1 /* ; */ ; DROP TABLE orders --",
@@ -88,7 +93,9 @@ BOMBS = [
     "SELECT count(*) FROM visits a, visits b, visits c",
     "SELECT * FROM visits a, visits b ORDER BY random()",
     "SELECT sum(instr(v.page || h.text, h.needle)) FROM visits v, "
-    "(SELECT printf('%.*c', 200000, 'a') AS text, printf('%.*c', 100000, 'a') || 'b' AS needle) h",
+    f"(SELECT {FIFTY_THOUSAND} AS text, substr({FIFTY_THOUSAND}, 1, 25000) || 'b' AS needle) h",
+    "SELECT sum(length(trim(h.text, h.needle))) FROM visits v, "
+    f"(SELECT {FIFTY_THOUSAND} AS text, replace(substr({FIFTY_THOUSAND}, 1, 5000), 'a', 'b') || 'a' AS needle) h",
     "SELECT count(*) FROM visits a, visits b WHERE a.page || b.page LIKE '%a%b%c%d%e%f%g%h%'",
 ]
 
@@ -117,11 +124,6 @@ def test_a_bomb_is_stopped_in_time(demo_shop, query):
     assert time.monotonic() - started < 5
 
 
-def test_a_gigabyte_is_never_made(demo_shop):
-    """SQLite's own answer to a printf() above its limit is NULL."""
-    assert select(demo_shop, "SELECT length(printf('%.*c', 1000000000, 'x'))").rows == [[None]]
-
-
 def test_rows_are_cut_at_the_limit_and_said_so(demo_shop):
     result = select(demo_shop, "SELECT id FROM visits ORDER BY id", Limits(rows=7))
     assert result.rows == [[number] for number in range(1, 8)]
@@ -132,10 +134,10 @@ def test_rows_are_cut_at_the_limit_and_said_so(demo_shop):
 
 
 def test_bytes_are_cut_at_the_limit_and_said_so(demo_shop):
-    result = select(demo_shop, "SELECT printf('%.*c', 1000, 'x') FROM visits", Limits(size=5000))
+    result = select(demo_shop, f"SELECT {THOUSAND} FROM visits", Limits(size=5000))
     assert len(result.rows) == 4
     assert result.truncated
-    long = select(demo_shop, "SELECT printf('%.*c', 100000, 'x')")
+    long = select(demo_shop, f"SELECT {FIFTY_THOUSAND}")
     assert long.truncated
     assert len(long.rows[0][0]) < 3000
 

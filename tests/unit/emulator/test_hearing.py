@@ -1,0 +1,159 @@
+"""The ears, on speech of espeak-ng voices. The figures are printed (pytest -s) and stand in docs/emulator.md."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sessions_app.emulator.hearing import RATE, ActivityDetector, Ears, Resampler
+from sessions_app.emulator.script import Script, ScriptError
+from sessions_app.emulator.speech import synthesise
+
+VOICES = [("en-us+f2", 150), ("en-us", 165), ("en-us+m3", 175)]
+INSIDE = [
+    "What's the weather in New York?",
+    "What is the weather in Berlin?",
+    "Tell me the weather in London",
+    "Execute a SQL query to get user data",
+    "Get analytics for the last week",
+    "Get the revenue analytics for last month",
+    "Show me the orders for yesterday",
+    "Search the knowledge base for information about AI",
+    "How many customers do we have?",
+    "What are our best selling products?",
+    "Show me the latest orders",
+    "Call the status API",
+    "What do you see?",
+    "Who are you?",
+    "Good morning",
+    "Thank you",
+    "Never mind",
+    "Please stop",
+    "Tell me a long story",
+]
+OUTSIDE = [
+    "I like pizza",
+    "Please open the window",
+    "My dog is called Rex",
+    "Can you book a flight for me",
+    "Play some music",
+    "How old is the president",
+    "Turn on the lights in the kitchen",
+    "No",
+    "I am going to the cinema tonight",
+    "What time is it",
+    "He said that the meeting was cancelled",
+    "Get me a sandwich",
+]
+
+
+@pytest.fixture(scope="module")
+def script() -> Script:
+    return Script.load()
+
+
+@pytest.fixture(scope="module")
+def ears(script: Script) -> Ears:
+    return Ears(script)
+
+
+def tone(seconds: float, rms: float) -> bytes:
+    samples = np.random.default_rng(3).normal(0, rms, int(seconds * RATE))
+    return samples.clip(-32768, 32767).astype("<i2").tobytes()
+
+
+def test_the_four_examples_of_the_readme_are_heard(ears: Ears):
+    for example in INSIDE[0], INSIDE[3], INSIDE[4], INSIDE[7]:
+        assert ears.hear(synthesise(example, rate=RATE)) == example.lower().rstrip("?")
+
+
+def test_phrases_are_understood_and_other_speech_is_mostly_refused(ears: Ears, script: Script):
+    refused, wrong, accepted = [], [], []
+    for voice, speed in VOICES:
+        for sentence in INSIDE:
+            heard = ears.hear(synthesise(sentence, voice, speed, RATE))
+            if heard is None:
+                refused.append((voice, sentence))
+            elif script.match(heard) != script.match(sentence):
+                wrong.append((voice, sentence, heard))
+        for sentence in OUTSIDE:
+            if heard := ears.hear(synthesise(sentence, voice, speed, RATE)):
+                accepted.append((voice, sentence, heard))
+    inside, outside = len(INSIDE) * len(VOICES), len(OUTSIDE) * len(VOICES)
+    print(
+        f"\nof {inside} phrases {len(refused)} refused, {len(wrong)} misheard; of {outside} others {len(accepted)} taken"
+    )
+    print(*refused, *wrong, *accepted, sep="\n")
+    assert len(refused) + len(wrong) <= inside * 0.2
+    assert len(accepted) <= outside * 0.5
+
+
+@pytest.mark.parametrize(
+    "pcm", [b"", bytes(64_000), tone(2, 40), tone(2, 3000)], ids=["nothing", "silence", "hum", "roar"]
+)
+def test_silence_and_noise_are_no_phrase(ears: Ears, pcm: bytes):
+    assert ears.hear(pcm) is None
+
+
+def test_the_same_audio_is_always_heard_the_same(ears: Ears):
+    first = synthesise("Show me the latest orders", rate=RATE)
+    before = ears.hear(first)
+    ears.hear(synthesise("I like pizza", rate=RATE))
+    assert ears.hear(first) == before == "show me the latest orders"
+
+
+def test_a_word_that_the_ears_lack_is_named():
+    script = Script.from_data({"intents": [{"name": "n", "phrases": ["say xyzzyplugh"], "reply": "no"}]})
+    with pytest.raises(ScriptError, match="'xyzzyplugh'"):
+        Ears(script).load()
+
+
+def test_activity_starts_and_ends_with_the_speech():
+    quiet, speech = tone(1, 30), synthesise("Who are you?", rate=RATE)
+    detector = ActivityDetector()
+    stream = quiet + speech + quiet
+    events = [
+        (name, end, pcm)
+        for end in range(640, len(stream) + 1, 640)
+        for name, pcm in detector.feed(stream[end - 640 : end])
+    ]
+    assert [name for name, _, _ in events] == ["start", "end"]
+    (_, started, _), (_, ended, utterance) = events
+    assert len(quiet) < started < len(quiet) + len(speech) / 2
+    assert ended > len(quiet) + len(speech) * 0.8
+    assert utterance in stream, "not a sample is lost or changed"
+    assert len(utterance) > len(speech) * 0.9
+
+
+@pytest.mark.parametrize("size", [1, 333, 640, 5000])
+def test_the_size_of_chunks_does_not_matter(size: int):
+    stream = tone(0.5, 30) + synthesise("Hello", rate=RATE) + tone(1, 30)
+    detector = ActivityDetector()
+    found = [e for i in range(0, len(stream), size) for e in detector.feed(stream[i : i + size])]
+    assert found == ActivityDetector().feed(stream)
+    assert found
+
+
+def test_a_click_is_no_speech():
+    assert ActivityDetector().feed(tone(0.5, 30) + tone(0.04, 8000) + tone(0.5, 30)) == []
+
+
+def test_a_loud_room_is_learned():
+    detector = ActivityDetector()
+    room = tone(4, 240)
+    assert detector.feed(room) == []
+    assert detector.feed(tone(1, 400)) == []
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
+def test_resampling_keeps_the_duration(rate: int):
+    resampler = Resampler(rate)
+    pcm = tone(1, 500)[: rate * 2] if rate <= RATE else tone(rate / RATE, 500)
+    out = b"".join(resampler.feed(pcm[i : i + 999]) for i in range(0, len(pcm), 999))
+    assert len(out) % 2 == 0
+    assert abs(len(out) / 2 - len(pcm) / 2 * RATE / rate) < RATE * 0.1
+
+
+def test_an_odd_byte_waits_for_its_other_half():
+    resampler = Resampler(RATE)
+    assert b"".join(resampler.feed(piece) for piece in (b"a", b"bc", b"def", b"")) == b"abcdef"

@@ -1,0 +1,95 @@
+"""`python -m sessions_app.emulator`, as others start it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+@contextmanager
+def program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sessions_app.emulator", *arguments],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ready_port(process: subprocess.Popen[str]) -> int:
+    line = process.stdout.readline()
+    assert line.startswith("Gemini Live emulator ready on https://127.0.0.1:"), line
+    return int(line.rsplit(":", 1)[1])
+
+
+def test_can_be_trusted_when_it_is_ready(tmp_path: Path):
+    authority = tmp_path / "new folder" / "ca.pem"
+    with program("--ca-out", str(authority)) as process:
+        port = ready_port(process)
+        context = ssl.create_default_context(cafile=authority)
+        with socket.create_connection(("127.0.0.1", port), 5) as plain:
+            context.wrap_socket(plain, server_hostname="127.0.0.1").close()
+        assert process.stdout.readline() == f"GOOGLE_GEMINI_BASE_URL=https://127.0.0.1:{port}\n"
+        assert process.stdout.readline() == f"SSL_CERT_FILE={authority}\n"
+
+
+@pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(name: signal.Signals):
+    with program() as process:
+        ready_port(process)
+        process.send_signal(name)
+        _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_ends_with_its_standard_input():
+    with program("--stop-with-stdin") as process:
+        ready_port(process)
+        process.stdin.close()
+        assert process.wait(timeout=10) == 0
+
+
+def test_port_in_use():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with program("--port", str(port)) as process:
+            _, errors = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert errors == f"Port {port} on 127.0.0.1 is in use: choose another with --port (0 takes a free one).\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--script", "/nowhere.toml"], "The script /nowhere.toml cannot be read: No such file or directory.\n"),
+        (["--port", "70000"], "The port 70000 does not exist: choose one from 0 to 65535.\n"),
+        (["--speed", "-1"], "--speed and --playback-gap must not be negative.\n"),
+    ],
+)
+def test_wrong_options(arguments: list[str], sentence: str):
+    with program(*arguments) as process:
+        _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (2, sentence)
+
+
+def test_needs_nothing_of_the_project_and_no_django():
+    code = (
+        "import sys, sessions_app.emulator.__main__ as m; "
+        "bad = [n for n in sys.modules if n.split('.')[0] in ('django', 'channels', 'tools_app') "
+        "or n.startswith('sessions_app.') and not n.startswith('sessions_app.emulator')]; print(bad)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

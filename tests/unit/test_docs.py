@@ -1,0 +1,40 @@
+"""docs/protocol.md and the code name the same messages, statuses and errors."""
+
+import re
+from pathlib import Path
+
+from sessions_app import exceptions
+from sessions_app.browser import commands, events
+
+ROOT = Path(__file__).resolve().parents[2]
+PROTOCOL = (ROOT / "docs/protocol.md").read_text()
+
+
+def types_in(section: str) -> set[str]:
+    text = PROTOCOL.split(f"## {section}")[1].split("\n## ")[0]
+    return set(re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE))
+
+
+def test_every_command_is_documented():
+    assert types_in("Client → server") == set(commands.TYPES)
+
+
+def test_every_event_is_documented():
+    tags = {kind.__struct_config__.tag for kind in events.Event.__subclasses__()}
+    assert types_in("Server → client") == tags
+
+
+def test_every_error_code_is_documented():
+    """All of them are written as literals where they are raised."""
+    written = {exceptions.SessionNotFound.code, exceptions.SessionEnded.code}
+    patterns = (
+        r"CommandError\(\s*\"(\w+)\"", r"events\.error\(\s*\"(\w+)\"", r"page\.error\(\s*\"(\w+)\"",
+        r"refuse\(\s*\"(\w+)\"", r"_refuse_soon\(\s*\"(\w+)\"", r"fatal\(\s*\"(\w+)\"", r"Remedy\.\w+,\s*\"(\w+)\"",
+        r"code, message, close = \"(\w+)\"",
+    )  # fmt: skip
+    for path in (ROOT / "sessions_app").rglob("*.py"):
+        if "emulator" not in path.parts:
+            for pattern in patterns:
+                written |= set(re.findall(pattern, path.read_text()))
+    documented = set(re.findall(r"`([a-z_]+)`", PROTOCOL.split("## Errors")[1].split("\n## ")[0])) - {"connect"}
+    assert written == documented
