@@ -12,8 +12,14 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import OriginValidator, WebsocketDenier  # noqa: E402
 from django.conf import settings  # noqa: E402
+from django.core.management.base import BaseCommand  # noqa: E402
 
 from sessions_app.routing import websocket_urlpatterns  # noqa: E402
+
+
+if not settings.DEBUG:
+    # uvicorn and Daphne run no system checks: a wrong setup fails here, at start-up, and says what to mend.
+    BaseCommand().check()
 
 
 class ExactOriginValidator(OriginValidator):

@@ -6,32 +6,9 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.text import Truncator
 
 from .models import KnowledgeDocument, ToolCall
-
-
-class ReadOnly:
-    """A record of what happened: to be seen by whoever may view it, changed by nobody."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Else a session could not be deleted, which takes its calls with it.
-        return request.user.is_superuser
-
-
-class PrettyJSON:
-    @admin.display(description="arguments")
-    def pretty_arguments(self, call: ToolCall) -> str:
-        return _pretty(call.arguments)
-
-    @admin.display(description="result")
-    def pretty_result(self, call: ToolCall) -> str:
-        return "–" if call.result is None else _pretty(call.result)
 
 
 def _pretty(value: Any) -> str:
@@ -40,8 +17,10 @@ def _pretty(value: Any) -> str:
 
 
 @admin.register(ToolCall)
-class ToolCallAdmin(ReadOnly, PrettyJSON, admin.ModelAdmin):
-    list_display = ("name", "status", "short_arguments", "error", "duration_ms", "started_at", "session")
+class ToolCallAdmin(admin.ModelAdmin):
+    """A record of what happened: to be seen by whoever may view it, changed by nobody."""
+
+    list_display = ("name", "status", "short_arguments", "short_error", "duration_ms", "started_at", "session")
     list_filter = ("name", "status", "started_at")
     list_select_related = ("session__user",)
     search_fields = ("name", "call_id", "arguments", "error", "=session__id")
@@ -53,22 +32,31 @@ class ToolCallAdmin(ReadOnly, PrettyJSON, admin.ModelAdmin):
     )
     readonly_fields = fields
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Else a session could not be deleted, which takes its calls with it.
+        return request.user.is_superuser
+
+    @admin.display(description="arguments")
+    def pretty_arguments(self, call: ToolCall) -> str:
+        return _pretty(call.arguments)
+
+    @admin.display(description="result")
+    def pretty_result(self, call: ToolCall) -> str:
+        return "–" if call.result is None else _pretty(call.result)
+
     @admin.display(description="arguments")
     def short_arguments(self, call: ToolCall) -> str:
-        text = json.dumps(call.arguments, ensure_ascii=False)
-        return text if len(text) <= 80 else f"{text[:80]}…"
+        return Truncator(json.dumps(call.arguments, ensure_ascii=False)).chars(60)
 
-
-class ToolCallInline(ReadOnly, PrettyJSON, admin.TabularInline):
-    """The calls of one session, for the session's own page."""
-
-    model = ToolCall
-    extra = 0
-    show_change_link = True
-    ordering = ("started_at",)
-    fields = ("name", "status", "pretty_arguments", "pretty_result", "error", "duration_ms", "started_at")
-    readonly_fields = fields
-    verbose_name_plural = "tool calls"
+    @admin.display(description="error", ordering="error")
+    def short_error(self, call: ToolCall) -> str:
+        return Truncator(call.error or "–").chars(60)
 
 
 @admin.register(KnowledgeDocument)

@@ -7,25 +7,15 @@ comes before, for a sentence that the model can learn from.
 
 import datetime
 import decimal
-import logging
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
-
 from .exceptions import ToolError
 
-# It warns of every statement that is no SELECT, with the statement.
-logging.getLogger("sqlglot").setLevel(logging.ERROR)
-
-MAX_LENGTH = 10_000
 MAX_CELL = 2_000
 DIALECTS = {"sqlite3": "sqlite", "postgresql": "postgres"}
-QUERIES = (exp.Select, exp.SetOperation)
 # Column names and an iterator of rows.
 Rows = tuple[list[str], Iterator[Iterable[Any]]]
 
@@ -54,8 +44,11 @@ def select(database: dict[str, Any], sql: str, limits: Limits | None = None) -> 
     Raises ToolError with a sentence for everything that is wrong with the query or the database.
     """
     limits = limits or Limits()
+    # sqlglot takes half a second to import, which only the first query should wait for.
+    from .sql_check import check
+
     engine = engine_of(database)
-    sql = check(sql, engine)
+    sql = check(sql, DIALECTS[engine])
     if engine == "sqlite3":
         from .readonly_sqlite import select_rows
     else:
@@ -83,29 +76,6 @@ def engine_of(database: dict[str, Any]) -> str:
     if engine not in DIALECTS:
         raise ToolError(f"Databases of type {engine} cannot be queried; only SQLite and PostgreSQL can.")
     return engine
-
-
-def check(sql: str, engine: str) -> str:
-    """The statement without what follows its semicolon. Raises ToolError unless it is one SELECT."""
-    if len(sql) > MAX_LENGTH:
-        raise ToolError(f"The query is longer than {MAX_LENGTH} characters; write a shorter one.")
-    if "\x00" in sql:
-        raise ToolError("The query holds a NUL character; write it without.")
-    try:
-        statements = [part for part in sqlglot.parse(sql, dialect=DIALECTS[engine]) if part is not None]
-    except (SqlglotError, RecursionError, ValueError) as error:
-        detail = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
-        raise ToolError(f"The query cannot be read as {DIALECTS[engine]} SQL: {detail[:200]}.") from None
-    if len(statements) != 1:
-        raise ToolError(f"Exactly one statement is run at a time, and this holds {len(statements)}.")
-    statement = statements[0]
-    query = statement.unnest() if isinstance(statement, exp.Subquery) else statement
-    if not isinstance(query, QUERIES):
-        raise ToolError(f"Only SELECT is allowed, and this is {statement.key.upper()}; nothing was changed.")
-    for part in statement.walk():
-        if isinstance(part, (exp.Into, exp.Lock, exp.DML, exp.DDL)) and not isinstance(part, exp.Query):
-            raise ToolError(f"Only reading is allowed, and this query has {part.key.upper()}; nothing was changed.")
-    return sql.strip().rstrip(";")
 
 
 def _bounded(columns: list[str], rows: Iterable[Iterable[Any]], limits: Limits) -> SelectResult:

@@ -155,6 +155,7 @@ class Session:
         if "activityStart" in message or "activityEnd" in message:
             await self._activity_mark(turns, starts="activityStart" in message)
         if text := message.get("text"):
+            self._unheard = b""
             await turns.start(lambda: turns.answer(text), interrupts=self._interrupts)
         if message.get("audioStreamEnd") and self._detector and (pcm := self._detector.flush()):
             await self._utterance(turns, pcm)
@@ -209,8 +210,8 @@ class Session:
 
     async def _utterance(self, turns: Turns, pcm: bytes) -> None:
         turns.user_is_speaking = False
-        pcm = self._unheard + pcm
-        self._unheard = pcm[-hearing.MAX_UTTERANCE :]
+        if self._interrupts:
+            self._unheard = pcm = (self._unheard + pcm)[-hearing.MAX_UTTERANCE :]
 
         async def turn() -> None:
             text = await self._emulator.hear(pcm)
@@ -241,6 +242,7 @@ class Session:
         for earlier in said[:-1]:
             turns.remember("user", earlier)
         text = said[-1] if said else None
+        self._unheard = b""
         await turns.start(lambda: turns.answer(text))
 
     def _facts(self) -> dict[str, Any]:

@@ -78,7 +78,9 @@ def synthesise(text: str, voice: str = "", words_per_minute: int = WORDS_PER_MIN
     """
     global _espeak
     name = VOICES.get(voice) or (voice if voice.startswith("en-") else "en-us")
-    text = text.replace("\0", " ")
+    text = text.replace("\0", " ").strip()
+    if not text:
+        return b""
     with _lock:
         if _espeak is None:
             _espeak = _Espeak()

@@ -185,7 +185,7 @@ class Turns:
         self._generating = True
         pcm = await loop.run_in_executor(self.executor, speech.synthesise, text, self.voice)
         size = int(CHUNK_SECONDS * speech.RATE) * 2
-        count = max(1, math.ceil(len(pcm) / size))
+        count = math.ceil(len(pcm) / size)
         words, said = text.split(), 0
         began = loop.time()
         self._heard_by = max(self._heard_by, began)

@@ -1,4 +1,5 @@
 import { Problem } from "./problems.js";
+import { loadWorklet } from "./worklet.js";
 
 const RATE = 16000;
 const SILENT_FRAMES = 94; // 3 s of 32 ms
@@ -77,7 +78,7 @@ export class Capture {
       this.#context = new AudioContext();
       source = this.#context.createMediaStreamSource(this.#stream);
     }
-    await this.#context.audioWorklet.addModule(this.#workletUrl);
+    await loadWorklet(this.#context, this.#workletUrl);
     return source;
   }
 

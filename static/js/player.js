@@ -1,4 +1,5 @@
 import { Problem } from "./problems.js";
+import { loadWorklet } from "./worklet.js";
 
 const RATE = 24000;
 
@@ -32,9 +33,8 @@ export class Player {
   /** @throws {Problem} */
   async open() {
     if (this.#node) return;
-    if (!this.#context.audioWorklet) throw new Problem(isSecureContext ? "unsupported" : "insecure");
     if (this.#context.sampleRate !== RATE) throw new Problem("unsupported");
-    await this.#context.audioWorklet.addModule(this.#workletUrl);
+    await loadWorklet(this.#context, this.#workletUrl);
     this.#node = new AudioWorkletNode(this.#context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
     this.#node.port.onmessage = ({ data }) => this.#heard(data);
     this.#node.connect(this.#context.destination);

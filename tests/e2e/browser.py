@@ -106,6 +106,6 @@ async def loudest(page: Page, since: float = 0.0) -> float:
 
 
 async def wait_for_state(page: Page, *states: str, timeout: float = 15) -> None:
-    await page.wait_for_function(
-        "(states) => states.includes(document.body.dataset.state)", arg=list(states), timeout=timeout * 1000
-    )
+    # Not wait_for_function: it evaluates a string, which a strict content security policy forbids.
+    wanted = ", ".join(f'body[data-state="{state}"]' for state in states)
+    await page.locator(wanted).wait_for(timeout=timeout * 1000)

@@ -54,6 +54,7 @@ def strange_origin() -> Iterator[str]:
 def make_server(emulator, weather_service, allowed_origin, tmp_path_factory) -> Iterator[Callable[..., Server]]:
     """Builds a started server with a fresh database; keyword arguments are further environment variables."""
     servers: list[Server] = []
+    prepared: list[Path] = []  # one folder with the databases as they are before anybody speaks
     # Without a key the server looks for the emulator's certificate authority here.
     ca_file = ROOT / "var" / f"emulator-ca-{emulator.port}.pem"
     if Path(emulator.ca_file) != ca_file:
@@ -84,10 +85,14 @@ def make_server(emulator, weather_service, allowed_origin, tmp_path_factory) -> 
             },
             folder / "server.log",
         )
-        server.manage("migrate", "--verbosity=0")
-        server.manage("load_demo", "--verbosity=0")
-        server.start()
+        if prepared:
+            shutil.copytree(prepared[0], folder, dirs_exist_ok=True)
+        else:
+            server.manage("migrate", "--verbosity=0")
+            server.manage("load_demo", "--verbosity=0")
+            prepared.append(shutil.copytree(folder, tmp_path_factory.mktemp("prepared"), dirs_exist_ok=True))
         servers.append(server)
+        server.start()
         return server
 
     try:

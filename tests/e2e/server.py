@@ -45,7 +45,8 @@ class Server:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "uvicorn", "gemlive_project.asgi:application", "--host", "127.0.0.1",
-                 "--port", str(self.port), "--lifespan", "off", "--log-level", "warning"],
+                 "--port", str(self.port), "--lifespan", "off", "--log-level", "warning",
+                 "--timeout-graceful-shutdown", "2"],
                 cwd=ROOT, env=self._environ(), stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
         deadline = time.monotonic() + START_TIMEOUT

@@ -8,7 +8,7 @@ import pytest
 from .browser import DENIED_MICROPHONE, FAKE_MICROPHONE, NO_MICROPHONE, open_page, wait_for_state
 from .page import lines, open_voice_page, type_message
 from .server import Server, free_port
-from .sound import silence, write_wave
+from .sound import silence, speak, write_wave
 
 
 async def notice(page, text: str, *, timeout: float = 10) -> None:
@@ -51,6 +51,15 @@ async def test_dead_microphone(server, tmp_path):
         await page.click("#start")
         await notice(page, "We hear nothing", timeout=15)
         await typing_works(page)
+
+
+async def test_microphone_that_wakes_up_takes_the_warning_away(server, tmp_path):
+    wave = write_wave(tmp_path / "late.wav", silence(6), speak("What's the weather in New York?"), silence(60))
+    async with open_page(microphone=wave) as page:
+        await open_voice_page(page, server)
+        await page.click("#start")
+        await notice(page, "We hear nothing", timeout=15)
+        await page.locator("#notice").wait_for(state="hidden")
 
 
 async def test_server_goes_away_and_comes_back(make_server, tmp_path):

@@ -25,6 +25,15 @@ def check(**changes: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, env=os.environ | GOOD | changes, capture_output=True, text=True, timeout=60)
 
 
+def test_a_server_that_runs_no_checks_of_its_own_fails_at_start_up_too():
+    command = [sys.executable, "-c", "import gemlive_project.asgi"]
+    environment = os.environ | GOOD | {"GEMINI_API_KEY": ""}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert result.returncode != 0
+    assert "gemlive.E001" in result.stderr
+    assert "GEMINI_API_KEY" in result.stderr
+
+
 def test_a_production_setup_has_nothing_to_complain_about():
     result = check()
     assert result.returncode == 0, result.stderr

@@ -71,6 +71,12 @@ HOSTILE = [
     "SELECT rolpassword FROM (SELECT * FROM pg_authid) a",
     "TABLE pg_authid",
     "SELECT current_setting('data_directory')",
+    "SELECT repeat('x', 1000000000)",
+    "SELECT lpad('x', 1000000000)",
+    "SELECT format('%1000000000s', 'x')",
+    "WITH RECURSIVE n(t) AS (SELECT 'xxxxxxxx' UNION ALL SELECT t || t FROM n WHERE length(t) < 5000000) TABLE n",
+    "SELECT string_agg(id::text, (SELECT string_agg(total::text, ',') FROM orders)) FROM orders",
+    "SELECT 1) AS q; DELETE FROM orders; --",
     "SELECT 'unterminated",
     "SELECT * FROM nowhere",
     "",
@@ -195,7 +201,7 @@ def test_ordinary_queries_work(server):
 
 
 def test_rows_are_cut_at_the_limit_and_said_so(server):
-    result = select(server, "SELECT id FROM orders ORDER BY id", Limits(rows=3))
+    result = select(server, "SELECT id FROM orders ORDER BY id -- all", Limits(rows=3))
     assert result.rows == [[1], [2], [3]]
     assert result.truncated
 

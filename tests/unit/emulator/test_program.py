@@ -22,11 +22,11 @@ def program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         [sys.executable, "-m", "sessions_app.emulator", *arguments],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def ready_port(process: subprocess.Popen[str]) -> int:

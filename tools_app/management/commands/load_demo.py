@@ -16,6 +16,9 @@ class Command(BaseCommand):
         "and load the demo company's documents (once; edited and deleted ones stay as they are)."
     )
 
+    # The checks import every URL's view, which takes longer than the work here.
+    requires_system_checks = ()
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--force", action="store_true", help="build the shop again, and load documents that were deleted"
