@@ -16,7 +16,6 @@ from django.core.management.base import BaseCommand  # noqa: E402
 
 from sessions_app.routing import websocket_urlpatterns  # noqa: E402
 
-
 if not settings.DEBUG:
     # uvicorn and Daphne run no system checks: a wrong setup fails here, at start-up, and says what to mend.
     BaseCommand().check()

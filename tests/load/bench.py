@@ -29,9 +29,8 @@ UVICORN = "--loop uvloop --ws websockets-sansio --ws-per-message-deflate false -
 
 @contextmanager
 def process(command: list[str], core: int, **environment: str) -> Iterator[subprocess.Popen]:
-    running = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONWARNINGS": "ignore"} | environment
-    )
+    environment = os.environ | {"PYTHONWARNINGS": "ignore"} | environment
+    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment)
     psutil.Process(running.pid).cpu_affinity([core])
     try:
         yield running
@@ -53,7 +52,7 @@ def wait_for(port: int, running: subprocess.Popen) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and running.poll() is None:
         with suppress(OSError):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5)  # noqa: S310
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5)
             return
         time.sleep(0.1)
     raise SystemExit("A server of the benchmark did not start; its own words stand above.")
@@ -88,9 +87,10 @@ class Bench:
     @contextmanager
     def server(self, command: str) -> Iterator[tuple[subprocess.Popen, int]]:
         port = free_port()
-        with process([sys.executable, "-m", *command.format(port=port).split()], PROXY_CORE, **self.environment()) as it:
-            wait_for(port, it)
-            yield it, port
+        words = [sys.executable, "-m", *command.format(port=port).split()]
+        with process(words, PROXY_CORE, **self.environment()) as running:
+            wait_for(port, running)
+            yield running, port
 
     def measure(self, name: str, start: Callable) -> None:
         with start() as (running, port):

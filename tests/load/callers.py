@@ -1,6 +1,6 @@
 """Callers: many voices in real time. Each sends a 40 ms chunk every 40 ms and times its way back.
 
-    python -m tests.load.callers URL SESSIONS SECONDS      prints one line when all are connected, one JSON at the end
+python -m tests.load.callers URL SESSIONS SECONDS      prints one line when all are connected, one JSON at the end
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """The limit: the least that Python's `websockets` needs to pass a voice through. No framework, no SDK, no features.
 
-    python -m tests.load.limit UPSTREAM_PORT CA_FILE      prints its port when it listens
+python -m tests.load.limit UPSTREAM_PORT CA_FILE      prints its port when it listens
 """
 
 import asyncio

@@ -1,9 +1,8 @@
 """The far end of the benchmark: speaks Gemini Live's wire over TLS and sends each chunk of audio straight back.
 
-    python -m tests.load.upstream CA_FILE      prints its port when it listens
+python -m tests.load.upstream CA_FILE      prints its port when it listens
 """
 
-import asyncio
 import ssl
 import sys
 

@@ -22,7 +22,9 @@ GOOD = {
 
 def check(**changes: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-    return subprocess.run(command, cwd=ROOT, env=os.environ | GOOD | changes, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ | GOOD | changes, capture_output=True, text=True, timeout=60
+    )
 
 
 def test_a_server_that_runs_no_checks_of_its_own_fails_at_start_up_too():

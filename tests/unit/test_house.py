@@ -47,4 +47,3 @@ def test_every_variable_is_documented_and_no_other(document):
     text = (ROOT / document).read_text()
     pattern = r"^([A-Z_]+)=" if document == ".env.example" else r"^\| `([A-Z_]+)` \|"
     assert set(re.findall(pattern, text, re.MULTILINE)) == variables_read_in_settings()
-

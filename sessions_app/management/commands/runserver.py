@@ -40,6 +40,8 @@ def emulator() -> Iterator[str]:
     command = [
         sys.executable, "-m", "sessions_app.emulator", "--port", str(settings.EMULATOR_PORT),
         "--ca-out", settings.GEMINI_CA_FILE, "--script", str(settings.EMULATOR_SCRIPT), "--stop-with-stdin",
+        # As Gemini does: a reply is over, and can no longer be interrupted, when it has been heard.
+        "--playback-gap", "20",
     ]  # fmt: skip
     # It ends with its stdin, so even when this process is killed it does not stay behind.
     process = subprocess.Popen(command, cwd=settings.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
