@@ -54,6 +54,8 @@ class ScriptedGemini:
         self.error: BaseException | None = None
         self.closed = False
         self.refuses: BaseException | None = None
+        self.takes = asyncio.Event()
+        self.takes.set()
 
     def says(self, *messages: ServerMessage) -> None:
         for message in messages:
@@ -68,6 +70,7 @@ class ScriptedGemini:
             yield message
 
     async def _keep(self, kind: str, value: Any) -> None:
+        await self.takes.wait()
         if self.refuses:
             raise self.refuses
         self.sent.append((kind, value))

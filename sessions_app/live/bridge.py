@@ -281,8 +281,7 @@ class Bridge:
             data = page.FunctionResultData(call_id=call.call_id, name=call.name, status="cancelled")
             await self._browser.send(page.FunctionResult(data=data))
             raise
-        if self._calls.pop(call.call_id, None) is None:
-            return
+        self._calls.pop(call.call_id, None)
         self._uplink.put(lambda gemini: self._answer(gemini, call, outcome), must=True)
         data = page.FunctionResultData(
             call_id=call.call_id,

@@ -64,6 +64,6 @@ class ToolOutcome(Protocol):
 
 
 class Tools(Protocol):
-    """Runs a tool to its one outcome; raises nothing but CancelledError."""
+    """Runs a tool to its one outcome. Raises CancelledError, always, when it is cancelled, and nothing else."""
 
     async def call(self, call_id: str, name: str, args: dict[str, Any]) -> ToolOutcome: ...

@@ -18,6 +18,8 @@ class App {
   #turn = null; // the newest; the end of an older one may be told after its start
   #heard = new Map(); // turn → share of its reply that was played
   #unsent = [];
+  #attempt = null; // to start; a later one, or the end, makes an earlier one void
+  #startedWith = { microphone: true };
   #wasHeard = false;
   #lastVoiced = 0;
   #audioEnd = null;
@@ -50,7 +52,7 @@ class App {
       flushed: (turn, ms, dropped) => this.#played(turn, ms, dropped),
       level: (rms) => this.view.level(rms),
     });
-    addEventListener("pagehide", () => this.socket.close());
+    addEventListener("pagehide", () => this.#end());
     this.view.show(this.#state);
   }
 
@@ -102,32 +104,31 @@ class App {
 
   // --- What the person does
 
-  async #start({ microphone }) {
-    this.player.unlock();
-    if (microphone) this.capture.unlock();
-    this.view.clearNotice();
+  /** Starts a conversation, or opens the microphone in the one that goes on. */
+  async #start(how) {
     const isNew = !isOpen(this.#state);
+    const attempt = isNew ? (this.#attempt = Symbol("attempt")) : this.#attempt;
+    this.#startedWith = how;
+    this.view.clearNotice();
     if (isNew) {
       if (!this.socket.sessionId) this.transcript.separate();
       this.#dispatch({ type: "connecting" });
     }
     try {
-      if (microphone) await this.#openMicrophone();
-      await this.player.open();
-      if (isNew && this.#state.phase === "connecting") await this.socket.open();
+      this.player.unlock();
+      if (how.microphone) this.capture.unlock();
+      if (how.microphone && (await this.capture.open())) this.#dispatch({ type: "microphone", open: true });
+      if (attempt === this.#attempt) await this.player.open();
+      if (isNew && attempt === this.#attempt) await this.socket.open();
     } catch (error) {
-      if (isNew) this.#fail(error);
-      else this.#microphoneProblem(error);
+      if (attempt !== this.#attempt) return;
+      if (isNew) this.#fail(Problem.of(error));
+      else this.#microphoneProblem(Problem.of(error));
     }
   }
 
-  async #openMicrophone() {
-    await this.capture.open();
-    if (isOpen(this.#state)) this.#dispatch({ type: "microphone", open: true });
-    else await this.capture.close(); // ended while the browser asked
-  }
-
   #end() {
+    this.#attempt = null;
     this.#close();
     this.socket.close();
     this.#dispatch({ type: "ended" });
@@ -192,14 +193,16 @@ class App {
   }
 
   #fail(problem) {
+    this.#attempt = null;
+    this.transcript.takeBack(this.#unsent.length);
+    this.view.giveBack(this.#unsent.splice(0).join(" "));
     this.#close();
     this.#dispatch({ type: "failed" });
-    for (const text of this.#unsent.splice(0)) this.view.giveBack(text);
     this.#tell(problem);
   }
 
   #tell(problem) {
-    const retry = problem.canRetry ? () => this.#start({ microphone: true }) : null;
+    const retry = problem.canRetry ? () => this.#start(this.#startedWith) : null;
     this.view.notice({ code: problem.code, message: problem.message, retry });
   }
 

@@ -2,6 +2,7 @@ import { Problem } from "./problems.js";
 import { loadWorklet } from "./worklet.js";
 
 const RATE = 16000;
+const AUDIO = { channelCount: { ideal: 1 }, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 const SILENT_FRAMES = 94; // 3 s of 32 ms
 
 /** The microphone as frames of 1024 bytes: 32 ms of s16le mono at 16 kHz. */
@@ -31,24 +32,38 @@ export class Capture {
 
   /** Call it in the click itself, before any await: browsers unlock audio there only. */
   unlock() {
+    this.#context?.close();
     const constraints = navigator.mediaDevices?.getSupportedConstraints() ?? {};
     this.#context = new AudioContext(constraints.sampleRate ? { sampleRate: RATE } : {});
     this.#context.resume().catch(() => {}); // open() resumes it again and waits
   }
 
-  /** @throws {Problem} that says what the person can do */
+  /**
+   * @returns {Promise<boolean>} false if it was closed, or unlocked anew, while the browser asked the person
+   * @throws {Problem} that says what the person can do
+   */
   async open() {
     if (!navigator.mediaDevices?.getUserMedia) throw new Problem(isSecureContext ? "unsupported" : "insecure");
+    const wanted = this.#context;
+    let stream = null;
     try {
-      const audio = { channelCount: { ideal: 1 }, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-      this.#stream = await navigator.mediaDevices.getUserMedia({ audio });
+      stream = await navigator.mediaDevices.getUserMedia({ audio: AUDIO });
+      if (wanted !== this.#context) {
+        for (const track of stream.getTracks()) track.stop();
+        return false;
+      }
+      this.#stream = stream;
+      this.#stream.getAudioTracks()[0].onended = () => this.#onProblem(new Problem("microphone_gone"));
       const source = await this.#source();
-      this.#node = new AudioWorkletNode(this.#context, "capture", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
+      if (stream !== this.#stream) return false;
+      const mono = { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" };
+      this.#node = new AudioWorkletNode(this.#context, "capture", mono);
       this.#node.port.onmessage = ({ data }) => this.#take(data);
       source.connect(this.#node);
-      this.#stream.getAudioTracks()[0].onended = () => this.#onProblem(new Problem("microphone_gone"));
       await this.#context.resume();
+      return true;
     } catch (error) {
+      if (stream ? stream !== this.#stream : wanted !== this.#context) return false;
       await this.close();
       throw Problem.of(error);
     }
@@ -87,6 +102,6 @@ export class Capture {
     this.#zeros = level.peak === 0 ? this.#zeros + 1 : 0;
     if (this.#zeros === SILENT_FRAMES) this.#onProblem(new Problem("silence"));
     this.#onFrame(buffer, level);
-    this.#node.port.postMessage(buffer, [buffer]);
+    this.#node?.port.postMessage(buffer, [buffer]);
   }
 }

@@ -83,6 +83,12 @@ export class Transcript {
     this.place(line.element);
   }
 
+  /** The newest typed messages that never left this page disappear. */
+  takeBack(count) {
+    const first = this.#typed.length - count;
+    for (const line of this.#typed.splice(first)) line.element.remove();
+  }
+
   append(turn, isUser, delta) {
     if (!delta) return;
     const key = `${isUser}:${turn}`;

@@ -128,6 +128,6 @@ export class View {
   /** What could not be sent goes back where it was written. */
   giveBack(text) {
     const input = this.#part("text");
-    input.value ||= text;
+    input.value = [text, input.value].filter(Boolean).join(" ");
   }
 }

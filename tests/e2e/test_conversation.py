@@ -126,6 +126,24 @@ async def test_offline_page_offers_what_the_emulator_understands(server):
         assert "metric" in (await tool_card(page, "get_analytics"))["arguments"]
 
 
+async def test_start_and_end_in_quick_succession_leave_one_conversation(server):
+    async with open_page() as page:
+        wire = await open_voice_page(page, server)
+        for _ in range(3):
+            await page.click("#start")
+            await page.click("#end")
+        await page.click("#start")
+        await wait_for_state(page, "listening")
+        await until(lambda: wire.sent_frames)
+        assert server.session(wire.session_id)["status"] == "live"
+        await page.click("#end")
+        await wait_for_state(page, "idle")
+        sent = len(wire.sent_frames)
+        await page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 300))")
+        assert len(wire.sent_frames) == sent
+    assert len(wire.urls) == len(set(wire.urls))
+
+
 async def test_failed_tool_says_why(server):
     async with open_page() as page:
         await open_voice_page(page, server)

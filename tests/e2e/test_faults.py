@@ -90,10 +90,12 @@ async def test_server_that_is_away_is_named(make_server):
         await wait_for_state(page, "error")
         await type_message(page, "Who are you?")
         await notice(page, "server does not answer")
-        await page.wait_for_function("() => document.getElementById('text').value === 'Who are you?'")
+        assert await page.input_value("#text") == "Who are you?"
+        assert await lines(page, speaker="user") == []  # it stands in the composer, not in the transcript
         server.start()
         await page.press("#text", "Enter")
         await page.locator(".line-model").first.wait_for()
+        assert await lines(page, speaker="user") == ["Who are you?"]
 
 
 async def test_session_deleted_elsewhere(server):

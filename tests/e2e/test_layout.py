@@ -2,7 +2,7 @@
 
 import pytest
 
-from .browser import FAKE_MICROPHONE, open_page, wait_for_state
+from .browser import DENIED_MICROPHONE, FAKE_MICROPHONE, open_page, wait_for_state
 from .page import open_voice_page, tool_card, type_message
 
 SIZES = [(320, 568), (390, 844), (740, 360), (1280, 800)]
@@ -41,6 +41,20 @@ async def test_page_fits(size, scheme, server):
         # The whole of the newest line can be seen.
         room = await page.locator(".scroller").bounding_box()
         assert room["height"] >= 90
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_page_fits_with_an_error(size, server):
+    async with open_page(*DENIED_MICROPHONE, viewport={"width": size[0], "height": size[1]}) as page:
+        await open_voice_page(page, server)
+        await page.click("#start")
+        await page.locator("#notice").wait_for()
+        await assert_fits(page, size)
+        stage = await page.locator(".stage").bounding_box()
+        for part in ("#orb", "#label", "#hint"):
+            box = await page.locator(part).bounding_box()
+            assert stage["y"] <= box["y"]
+            assert box["y"] + box["height"] <= stage["y"] + stage["height"]
 
 
 async def test_page_keeps_to_its_content_security_policy(server):

@@ -255,6 +255,8 @@ async def test_a_second_tab_takes_over(gemini, session):
         async with Caller(session.pk) as second:
             assert await first.until_closed() == 4409
             await second.converse()
+            # The first one's leaving is not the session's.
+            await first.socket.disconnect(timeout=10)
             await second.ask("hello")
             await session.arefresh_from_db()
             assert session.status == "live"

@@ -149,6 +149,40 @@ async def test_cancelled_tool_call_is_never_answered():
     assert gemini.sent == []
 
 
+async def test_an_answer_that_still_waits_is_not_sent_when_its_call_is_withdrawn():
+    async def quick():
+        return "done"
+
+    gemini = ScriptedGemini()
+    gemini.takes.clear()  # a slow upstream
+    async with BridgeUnderTest(gemini, tools=Tools(quick=quick)) as under_test:
+        under_test.bridge.hear(b"\1\0")
+        gemini.says(asks_for("1", "quick"))
+        await under_test.browser.until_type("function_result", status="ok")
+        gemini.says(server(toolCallCancellation={"ids": ["1"]}), said("Go on."))
+        await under_test.browser.until_type("transcription", text="Go on.")
+        gemini.takes.set()
+        await under_test.bridge.obey(command('{"type":"audio_end"}'))
+        while ("audio_stream_end", None) not in gemini.sent:
+            await asyncio.sleep(0)
+    assert gemini.sent == [("audio", b"\1\0"), ("audio_stream_end", None)]
+
+
+async def test_nothing_more_is_sent_to_a_connection_that_has_ended():
+    first, second = ScriptedGemini(), ScriptedGemini()
+    async with BridgeUnderTest(first, second) as under_test:
+        await under_test.browser.until_type("status", status="CONNECTED")
+        first.hangs_up()
+        await under_test.browser.until_type("status", status="RECONNECTING")
+        await under_test.browser.until(lambda item: len(under_test.handles) == 2)
+        for number in range(4):
+            under_test.bridge.hear(bytes([number, 0]))
+            while len(second.sent) <= number:
+                await asyncio.sleep(0)
+    assert first.sent == []
+    assert second.sent == [("audio", bytes([number, 0])) for number in range(4)]
+
+
 async def test_interruption_is_told_before_the_next_audio():
     gemini = ScriptedGemini(spoke(b"\1\0"), spoke(b"\2\0", interrupted=True), COMPLETE, spoke(b"\3\0"))
     async with BridgeUnderTest(gemini) as under_test:
