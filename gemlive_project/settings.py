@@ -3,6 +3,7 @@
 The README's table describes each variable; a test keeps the two equal.
 """
 
+import warnings
 from pathlib import Path
 
 import environ
@@ -154,6 +155,8 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
+# WhiteNoise hands out files by plain iterators; Django reads them in a thread, which is what we want, and says so.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = VAR_DIR / "static"

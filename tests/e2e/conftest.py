@@ -9,8 +9,8 @@ import pytest
 
 from sessions_app.emulator import emulator_in_thread
 from tests.open_meteo import OpenMeteo, open_meteo
+from tests.server import ROOT, Server, free_port
 
-from .server import ROOT, Server, free_port
 from .static_server import serve
 
 CLASSIC_CLIENT = Path(__file__).parent / "classic_client"

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.async_api import Page, WebSocket
 
-from .server import Server
+from tests.server import Server
 
 
 class Wire:

@@ -54,14 +54,28 @@ async def test_speech_stops_a_reply(server, tmp_path):
     assert told[0]["heardMs"] == pytest.approx(reported["ms"], abs=1)
 
 
+# A slow network: the server hears of the interruption only at `release()`, and sends on until then.
+HOLD_INTERRUPT = """
+const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (message) {
+  if (message === '{"type":"interrupt"}') window.release = () => send.call(this, message);
+  else send.call(this, message);
+};
+"""
+
+
 async def test_escape_stops_a_reply_and_the_next_one_plays(server):
     async with open_page() as page:
+        await page.add_init_script(HOLD_INTERRUPT)
         wire = await open_voice_page(page, server)
         await type_message(page, "Tell me a long story")
         await wait_for_state(page, "speaking")
         await page.keyboard.press("Escape")
         stopped = await page.evaluate(NOW)
         await page.locator(".line-model[data-interrupted] s").wait_for()
+        so_far = len(wire.received_audio)
+        await until(lambda: len(wire.received_audio) > so_far + 10)
+        await page.evaluate("() => release()")
         await until(lambda: any(m["type"] == "turn" and m["data"]["state"] == "interrupted" for m in wire.received))
         before = len(await lines(page, speaker="model"))
         assert before == 1

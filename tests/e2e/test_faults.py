@@ -5,9 +5,10 @@ import signal
 import httpx2
 import pytest
 
+from tests.server import Server, free_port
+
 from .browser import DENIED_MICROPHONE, FAKE_MICROPHONE, NO_MICROPHONE, open_page, wait_for_state
 from .page import lines, open_voice_page, type_message
-from .server import Server, free_port
 from .sound import silence, speak, write_wave
 
 

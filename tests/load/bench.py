@@ -138,6 +138,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=50, help="voices at once (default: 50)")
     parser.add_argument("--seconds", type=float, default=8, help="how long they speak in each run (default: 8)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each server (default: 3)")
+    parser.add_argument("--servers", nargs="+", default=["uvicorn", "daphne"], help="which of ours (default: both)")
     arguments = parser.parse_args()
     servers = {
         "uvicorn": "uvicorn gemlive_project.asgi:application --port {port} " + UVICORN,
@@ -154,8 +155,8 @@ def main() -> None:
         for number in range(arguments.rounds):
             print(f"Round {number + 1} of {arguments.rounds}: {bench.sessions} voices …", flush=True)
             bench.measure("limit", bench.limit)
-            for name, command in servers.items():
-                bench.measure(name, lambda command=command: bench.server(command))
+            for name in arguments.servers:
+                bench.measure(name, lambda name=name: bench.server(servers[name]))
     summary = bench.summary()
     columns = {
         "µs a round trip": "us_a_round_trip", "× limit": "ratio_to_limit", "p50 ms": "p50_ms", "p99 ms": "p99_ms",

@@ -25,9 +25,17 @@ class Command(DaphneRunserver):
         with emulator() as ready:
             self.stdout.write(
                 self.style.WARNING("GEMINI_API_KEY is not set: an emulator answers instead of Gemini Live.")
-                + f"\n{ready}\nIt understands phrases such as those on the page; set the key to talk with Gemini.\n"
+                + f"\n{ready}. It understands phrases such as those on the page.\n"
+                "To talk with Gemini, set GEMINI_API_KEY in .env or in the environment.\n"
             )
             super().run(**options)
+
+    def inner_run(self, *args: Any, **options: Any) -> None:
+        host = "localhost" if self.addr in ("127.0.0.1", "0.0.0.0", "::1", "::") else self.addr  # noqa: S104
+        self.stdout.write(
+            self.style.SUCCESS(f"Talk at http://{host}:{self.port}/ · look at http://{host}:{self.port}/admin/")
+        )
+        super().inner_run(*args, **options)
 
 
 @contextmanager
