@@ -225,6 +225,9 @@ class VoiceConsumer(AsyncWebsocketConsumer):
             return
         if self.end_reason:
             ended = {"ended_at": timezone.now(), "end_reason": self.end_reason}
-            self.recorder.update(status=LiveSession.Status.ENDED, **ended)
+            written = self.recorder.update(status=LiveSession.Status.ENDED, **ended)
         elif self.conversation:
-            self.recorder.update(status=LiveSession.Status.PAUSED)
+            written = self.recorder.update(status=LiveSession.Status.PAUSED)
+        else:
+            return
+        await asyncio.wait({written}, timeout=5)  # a server that stops waits for its consumers

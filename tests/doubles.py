@@ -189,6 +189,9 @@ class Tools:
         self.called.append(call_id)
         return Outcome(await self._functions[name](**args))
 
+    async def close(self) -> None:
+        pass
+
 
 class BridgeUnderTest:
     """A bridge between the doubles; `async with` runs it."""

@@ -119,11 +119,14 @@ class Bridge:
 
     async def run(self) -> Failure | None:
         """Connect, converse, reconnect, until cancelled; or until Gemini cannot be had: the page then knows why."""
-        async with asyncio.TaskGroup() as self._tasks:
-            try:
-                return await self._connect_and_converse()
-            finally:
-                self._end()
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                try:
+                    return await self._connect_and_converse()
+                finally:
+                    self._end()
+        finally:
+            await self._tools.close()
 
     async def _connect_and_converse(self) -> Failure:
         connected = False

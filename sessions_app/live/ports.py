@@ -64,6 +64,10 @@ class ToolOutcome(Protocol):
 
 
 class Tools(Protocol):
-    """Runs a tool to its one outcome. Raises CancelledError, always, when it is cancelled, and nothing else."""
+    async def call(self, call_id: str, name: str, args: dict[str, Any]) -> ToolOutcome:
+        """Run a tool to its one outcome. Raises CancelledError, always, when it is cancelled, and nothing else."""
+        ...
 
-    async def call(self, call_id: str, name: str, args: dict[str, Any]) -> ToolOutcome: ...
+    async def close(self) -> None:
+        """Wait, not for long, until all calls are recorded."""
+        ...

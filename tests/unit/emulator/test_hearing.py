@@ -10,6 +10,7 @@ from sessions_app.emulator.script import Script, ScriptError
 from sessions_app.emulator.speech import synthesise
 
 VOICES = [("en-us+f2", 150), ("en-us", 165), ("en-us+m3", 175)]
+SPEAKERS = [*VOICES, ("Kore", 165), ("Puck", 150)]
 INSIDE = [
     "What's the weather in New York?",
     "What is the weather in Berlin?",
@@ -64,9 +65,11 @@ def tone(seconds: float, rms: float) -> bytes:
 
 @pytest.mark.parametrize("example", [INSIDE[0], INSIDE[3], INSIDE[4], INSIDE[7]])
 def test_the_examples_of_the_readme_are_heard(ears: Ears, script: Script, example: str):
-    heard = ears.hear(synthesise(example, rate=RATE))
-    assert heard
-    assert script.match(heard) == script.match(example)
+    """espeak-ng never speaks twice alike, and one take in a hundred is refused: of five, one may be."""
+    heard = [ears.hear(synthesise(example, voice, speed, RATE)) for voice, speed in SPEAKERS]
+    understood = [words for words in heard if words is not None]
+    assert len(understood) >= len(SPEAKERS) - 1
+    assert all(script.match(words) == script.match(example) for words in understood)
 
 
 def test_phrases_are_understood_and_other_speech_is_mostly_refused(ears: Ears, script: Script):
