@@ -53,9 +53,11 @@ class PageSocket:
         await self.send(events.status(name, reason, session_id=self.session_id))
 
     async def _deliver(self, message: dict) -> None:
-        # After the client has gone servers raise OSError or say nothing; websocket.disconnect tells us anyway.
-        with suppress(OSError):
+        try:
             await self._send(message)
+        except OSError:
+            # The client has gone; websocket.disconnect tells us, too. (Daphne says nothing here.)
+            logger.debug("Sent to a client that has gone")
 
 
 class VoiceConsumer(AsyncWebsocketConsumer):
@@ -75,23 +77,20 @@ class VoiceConsumer(AsyncWebsocketConsumer):
         self.end_reason = ""
         self.complained_without_bridge = False
         self.bad_frames: deque[float] = deque(maxlen=MAX_BAD_FRAMES)
-        # Not the stock loop: it makes a task for each message.
+        # Not the stock loop: it makes a task for each message, and the stock dispatch tidies database connections
+        # before each, which is a thread hop that queues audio behind every other session's SQL.
         try:
             while True:
-                await self.dispatch(await receive())
+                message = await receive()
+                if message["type"] == "websocket.receive":
+                    await self.websocket_receive(message)
+                else:
+                    await self.dispatch(message)
         except StopConsumer:
             pass
         finally:
             # disconnect() is never called after an exception, nor on Daphne's SIGTERM (channels#1466).
             await self.leave()
-
-    async def dispatch(self, message):
-        # Channels tidies database connections before every message. That is a thread hop,
-        # and it queues audio behind every other session's SQL.
-        if message["type"] == "websocket.receive":
-            await self.websocket_receive(message)
-        else:
-            await super().dispatch(message)
 
     async def connect(self) -> None:
         binary = SUBPROTOCOL in self.scope["subprotocols"]

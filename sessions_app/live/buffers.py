@@ -22,6 +22,7 @@ class Uplink:
 
     def __init__(self, *, max_seconds: float = 15.0, max_messages: int = 100):
         self._items: deque[tuple[bytes, int] | Send] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._max_bytes = round(max_seconds * SECOND_OF_AUDIO)
         self._max_messages = max_messages
@@ -58,9 +59,11 @@ class Uplink:
 
     async def get(self) -> tuple[bytes, int] | Send:
         """The next message, or all the audio (and its rate) that waits before it, joined up to a second."""
-        while not self._items:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+        if not self._items:
+            self._loop = self._loop or asyncio.get_running_loop()  # Python 3.11 makes a system call to find it
+            while not self._items:
+                self._waiter = self._loop.create_future()
+                await self._waiter
         item = self._items.popleft()
         if not isinstance(item, tuple):
             self._messages -= 1

@@ -137,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=50, help="voices at once (default: 50)")
     parser.add_argument("--seconds", type=float, default=8, help="how long they speak in each run (default: 8)")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each server (default: 3)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each server (default: 5)")
     parser.add_argument("--servers", nargs="+", default=["uvicorn", "daphne"], help="which of ours (default: both)")
     arguments = parser.parse_args()
     servers = {
