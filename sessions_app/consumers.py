@@ -13,12 +13,13 @@ from urllib.parse import parse_qs
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import DatabaseError
 from django.db.models import Max
 from django.utils import timezone
 
 from . import access, control, wiring
 from .browser import SUBPROTOCOL, commands, events
-from .exceptions import SessionUnavailable
+from .exceptions import DatabaseAway, SessionUnavailable
 from .live.bridge import Bridge
 from .models import LiveSession
 from .recorder import SessionRecorder
@@ -103,6 +104,10 @@ class VoiceConsumer(AsyncWebsocketConsumer):
             # After accept: a browser cannot read why a handshake failed.
             await self.refuse(refusal.code, refusal.message, refusal.close_code)
             return
+        except DatabaseError:
+            logger.exception("A session could not be opened")
+            await self.refuse(DatabaseAway.code, DatabaseAway.message, DatabaseAway.close_code)
+            return
         self.page.session_id = str(self.session.pk)
         self.recorder = SessionRecorder(self.session.pk, on_gone=lambda: self.on_word("end"))
         self.name = uuid.uuid4().hex
@@ -119,7 +124,7 @@ class VoiceConsumer(AsyncWebsocketConsumer):
     async def websocket_receive(self, message) -> None:
         pcm = message.get("bytes")
         try:
-            if self.session is None:
+            if self.session is None or self.ending:
                 return
             if pcm is None:
                 await self.obey(commands.decode(message["text"]))
@@ -155,6 +160,14 @@ class VoiceConsumer(AsyncWebsocketConsumer):
         except wiring.NotConfigured as error:
             await self.page.send(events.error("not_configured", str(error)))
             await self.page.status("ERROR", str(error))
+            return
+        except DatabaseError:
+            logger.exception("A conversation could not be started")
+            await self.page.send(events.error(DatabaseAway.code, DatabaseAway.message, retryable=True))
+            await self.page.status("ERROR", DatabaseAway.message)
+            return
+        if self.ending:  # taken over, or deleted, meanwhile
+            self.bridge = None
             return
         self.complained_without_bridge = False
         backend = self.bridge.backend

@@ -1,9 +1,14 @@
 """What REST and the WebSocket say when something cannot be."""
 
+import logging
 from typing import Any
 
+from django.db import DatabaseError
+from rest_framework import status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
+
+logger = logging.getLogger(__name__)
 
 
 class SessionUnavailable(Exception):
@@ -26,9 +31,19 @@ class SessionEnded(SessionUnavailable):
     close_code = 4410
 
 
+class DatabaseAway(SessionUnavailable):
+    code = "database_unavailable"
+    message = "The server's database cannot be used just now. Try again soon; its operators find the reason in the log."
+    close_code = 4412
+
+
 def rest_exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's own answers, with the same `code` and `message` beside `detail` that the WebSocket's errors have."""
     response = exception_handler(error, context)
+    if isinstance(error, DatabaseError):
+        logger.error("The database failed a request", exc_info=error)
+        body = {"detail": DatabaseAway.message, "code": DatabaseAway.code}
+        return Response(body, status=status.HTTP_503_SERVICE_UNAVAILABLE)
     if response is not None and isinstance(response.data, dict) and "detail" in response.data:
         detail = response.data["detail"]
         response.data = {"detail": str(detail), "code": getattr(detail, "code", "error")}

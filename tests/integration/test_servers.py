@@ -134,6 +134,21 @@ async def test_a_turn_that_was_told_final_survives_a_kill(environment, tmp_path)
             await until(socket, "status", status="CONNECTED")
 
 
+async def test_a_database_that_cannot_be_used_is_told_in_words(environment, tmp_path):
+    server = Server(free_port(), environment, tmp_path / "log")  # never migrated: it has no tables
+    server.start()
+    try:
+        async with httpx2.AsyncClient() as client:
+            answer = await client.post(f"http://127.0.0.1:{server.port}/api/sessions")
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        async with call(server) as socket:
+            await until(socket, "error", code="database_unavailable")
+            await socket.wait_closed()
+            assert socket.close_code == 4412
+    finally:
+        server.stop()
+
+
 @pytest.fixture
 def redis(tmp_path) -> Iterator[str]:
     program = require_program("Redis (redis-server)", "redis-server")

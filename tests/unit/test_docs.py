@@ -26,7 +26,7 @@ def test_every_event_is_documented():
 
 def test_every_error_code_is_documented():
     """All of them are written as literals where they are raised."""
-    written = {exceptions.SessionNotFound.code, exceptions.SessionEnded.code}
+    written = {kind.code for kind in exceptions.SessionUnavailable.__subclasses__()}
     patterns = (
         r"CommandError\(\s*\"(\w+)\"", r"events\.error\(\s*\"(\w+)\"", r"page\.error\(\s*\"(\w+)\"",
         r"refuse\(\s*\"(\w+)\"", r"_refuse_soon\(\s*\"(\w+)\"", r"fatal\(\s*\"(\w+)\"", r"Remedy\.\w+,\s*\"(\w+)\"",
