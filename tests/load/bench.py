@@ -117,6 +117,7 @@ class Bench:
             "rss_kb_per_session": (rss - warm) / 1024 / self.sessions,
         }
         self.results.setdefault(name, []).append(measured)
+        print(f"  {name:8} {measured['us_a_round_trip']:4.0f} µs a round trip", flush=True)
 
     def summary(self) -> dict[str, dict[str, float]]:
         median = {
