@@ -1,8 +1,9 @@
 """`make bench`: what a voice costs on this machine, beside the limit of what Python can do.
 
-The plain `websockets` pass-through (limit.py), this project on uvicorn and this project on Daphne carry the same
-voices to the same far end, in turns within one run, each alone on one pinned core. Microseconds belong to this
-machine and this hour; the ratios are what to compare. Prints a table and writes var/bench.json.
+The plain `websockets` pass-through (limit.py), the least on uvicorn (bare.py), this project on uvicorn and this
+project on Daphne carry the same voices to the same far end, in turns within one run, each alone on one pinned core.
+Microseconds belong to this machine and this hour; the ratios are what to compare. Prints a table and writes
+var/bench.json.
 """
 
 import argparse
@@ -25,6 +26,11 @@ ROOT = Path(__file__).resolve().parents[2]
 CORES = sorted(os.sched_getaffinity(0))
 PROXY_CORE, OTHER_CORE = CORES[0], CORES[-1]
 UVICORN = "--loop uvloop --ws websockets-sansio --ws-per-message-deflate false --no-access-log --log-level warning"
+SERVERS = {
+    "bare": "uvicorn tests.load.bare:application --lifespan off --port {port} " + UVICORN,
+    "uvicorn": "uvicorn gemlive_project.asgi:application --port {port} " + UVICORN,
+    "daphne": "daphne --verbosity 0 --no-server-name -b 127.0.0.1 -p {port} gemlive_project.asgi:application",
+}
 
 
 @contextmanager
@@ -139,12 +145,8 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=50, help="voices at once (default: 50)")
     parser.add_argument("--seconds", type=float, default=8, help="how long they speak in each run (default: 8)")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each server (default: 5)")
-    parser.add_argument("--servers", nargs="+", default=["uvicorn", "daphne"], help="which of ours (default: both)")
+    parser.add_argument("--servers", nargs="+", default=list(SERVERS), help="which of: %(default)s")
     arguments = parser.parse_args()
-    servers = {
-        "uvicorn": "uvicorn gemlive_project.asgi:application --port {port} " + UVICORN,
-        "daphne": "daphne --verbosity 0 --no-server-name -b 127.0.0.1 -p {port} gemlive_project.asgi:application",
-    }
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gemlive-bench-"))
         bench = Bench(folder, arguments.sessions, arguments.seconds)
@@ -157,7 +159,7 @@ def main() -> None:
             print(f"Round {number + 1} of {arguments.rounds}: {bench.sessions} voices …", flush=True)
             bench.measure("limit", bench.limit)
             for name in arguments.servers:
-                bench.measure(name, lambda name=name: bench.server(servers[name]))
+                bench.measure(name, lambda name=name: bench.server(SERVERS[name]))
     summary = bench.summary()
     columns = {
         "µs a round trip": "us_a_round_trip", "× limit": "ratio_to_limit", "p50 ms": "p50_ms", "p99 ms": "p99_ms",

@@ -20,9 +20,10 @@ def read(frame):
     try:
         return commands.decode(frame)
     except commands.CommandError as error:
-        assert error.code
-        assert str(error)
-        return None
+        refusal = error
+    assert refusal.code
+    assert str(refusal)
+    return None
 
 
 @given(st.text() | st.binary())
