@@ -24,13 +24,12 @@ class Failure:
     detail: str
 
 
-# What the SDK and websockets raise (recorded with google-genai 3.4 and websockets 17.4).
+# What sending raises when there is no connection any more.
+CONNECTION_LOST = (ws.WebSocketException, OSError)
+# What the SDK and websockets raise, all in all (recorded with google-genai 3.4 and websockets 17.4).
 CONNECTION_ERRORS = (
     errors.APIError,
-    ws.WebSocketException,
-    OSError,
-    ssl.SSLError,
-    TimeoutError,
+    *CONNECTION_LOST,
     TypeError,
     ValueError,
 )

@@ -13,7 +13,7 @@ from typing import Literal
 
 from ..browser import commands
 from ..browser import events as page
-from ..gemini.errors import CONNECTION_ERRORS, Failure, Remedy
+from ..gemini.errors import CONNECTION_LOST, Failure, Remedy
 from . import events
 from .buffers import Uplink, UplinkFull
 from .connections import Connections, ConversationFailed
@@ -202,9 +202,14 @@ class Bridge:
                     await gemini.send_audio(*item)
                 else:
                     await item(gemini)
-            except CONNECTION_ERRORS:
+            except CONNECTION_LOST:
                 self._uplink.put_back(item)
                 return  # the receive loop sees the same end
+            except Exception:
+                # The SDK refuses this one: sent again it would hold up everything behind it.
+                logger.exception("A message to Gemini was left out")
+                message = "Your last message could not be passed on to Gemini. Say it in another way."
+                await self._browser.send(page.error("not_sent", message))
 
     async def _handle(self, happened: Iterable[events.Event]) -> None:
         send = self._browser.send

@@ -183,6 +183,21 @@ async def test_nothing_more_is_sent_to_a_connection_that_has_ended():
     assert second.sent == [("audio", bytes([number, 0])) for number in range(4)]
 
 
+async def test_a_message_that_cannot_be_sent_does_not_hold_up_those_behind_it():
+    """The SDK refuses some messages (ValueError, TypeError); the connection is well all the same."""
+    gemini = ScriptedGemini()
+    async with BridgeUnderTest(gemini) as under_test:
+        await under_test.browser.until_type("status", status="CONNECTED")
+        gemini.refuses = ValueError("the SDK does not like it")
+        await under_test.bridge.obey(command('{"type":"text","data":{"text":"poison"}}'))
+        await under_test.browser.until_type("error", code="not_sent")
+        gemini.refuses = None
+        under_test.bridge.hear(b"\1\0")
+        while not gemini.sent:
+            await asyncio.sleep(0)
+    assert gemini.sent == [("audio", b"\1\0")]
+
+
 async def test_interruption_is_told_before_the_next_audio():
     gemini = ScriptedGemini(spoke(b"\1\0"), spoke(b"\2\0", interrupted=True), COMPLETE, spoke(b"\3\0"))
     async with BridgeUnderTest(gemini) as under_test:
