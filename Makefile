@@ -1,11 +1,12 @@
 # make run    the voice page on http://localhost:3001
 # make test   every check and test
+# make conformance   the contract tests against Google's servers (GEMINI_API_KEY=… make conformance)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test check bench install constraints clean
+.PHONY: run test check bench conformance install constraints clean
 
 run: $(INSTALLED)
 	@$(BIN)/python manage.py prepare
@@ -25,6 +26,9 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.load.bench
+
+conformance: $(INSTALLED)
+	@$(BIN)/python -m tests.contract.conformance
 
 install: $(INSTALLED)
 

@@ -1,5 +1,6 @@
 """Programs that tests need and that pip cannot install."""
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -21,3 +22,12 @@ def require_program(name: str, path: str | Path | None) -> str:
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(f"{sentence} In CI nothing may be skipped: install it in .ci/run.", pytrace=False)
     pytest.skip(sentence)
+
+
+def require_package(module: str, requirements: str) -> None:
+    """Skip the test with a sentence if an optional package is not installed, or fail it where `CI=true`."""
+    if importlib.util.find_spec(module) is None:
+        sentence = f"This test needs the optional package {module}: pip install -r {requirements}."
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(f"{sentence} In CI nothing may be skipped: install it in .ci/run.", pytrace=False)
+        pytest.skip(sentence)

@@ -3,7 +3,11 @@
 It stands alone: it imports nothing of this project's other rooms, and no Django. See docs/emulator.md.
 """
 
-from .server import Emulator, emulator_in_thread
+from .faults import Fault
+from .recording import Frame
+from .script import Script
+from .server import Emulator
 from .session import Session
+from .threaded import emulator_in_thread
 
-__all__ = ["Emulator", "Session", "emulator_in_thread"]
+__all__ = ["Emulator", "Fault", "Frame", "Script", "Session", "emulator_in_thread"]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import http
 import logging
 import re
 import ssl
 import tempfile
-import threading
-import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -22,34 +20,55 @@ import trustme
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from . import speech
-from .faults import Faults
-from .hearing import Ears
+from . import control, speech
+from .activity import Listener
+from .connection import Connection
+from .ears import Ears, make_ears
+from .faults import Fault, Faults
+from .handles import Handles
+from .profiles import GEMINI, VERTEX
 from .script import Script
-from .session import Handles, Session
-from .turns import Pace
+from .session import Session
+from .speaking import Pace
+from .tokens import Tokens
+from .wire import Refusal
 
 logger = logging.getLogger(__name__)
-# At DEBUG the library's logger prints every frame, keys and audio included; at INFO every connection.
+# At DEBUG the library's logger prints every frame, keys and audio included; at INFO every connection; at ERROR every
+# client that leaves in the middle of a handshake.
 wire_logger = logging.getLogger("sessions_app.emulator.wire")
-wire_logger.setLevel(logging.WARNING)
+wire_logger.setLevel(logging.CRITICAL)
 
-PATH = re.compile(
-    r"/{1,2}ws/google\.ai\.generativelanguage\.(v1|v1beta|v1alpha)\.GenerativeService\.BidiGenerateContent"
+GEMINI_PATH = re.compile(
+    r"/{1,2}ws/google\.ai\.generativelanguage\.(v1|v1beta|v1alpha)\.GenerativeService\.BidiGenerateContent(Constrained)?"
 )
+VERTEX_PATH = re.compile(r"/{1,2}ws/google\.cloud\.aiplatform\.(v1|v1beta1)\.LlmBidiService/BidiGenerateContent")
 MAX_FRAME = 16 * 2**20  # bytes
-MAX_RECEIVED = 20_000  # messages remembered for tests
+
+
+@dataclass(frozen=True)
+class Credential:
+    """How a connection was asked for. `value`: a key or a token; `constrained`: on the path for ephemeral tokens."""
+
+    api: str
+    version: str
+    value: str
+    constrained: bool = False
 
 
 class Emulator:
     """A Gemini Live on this machine: `async with Emulator() as emulator:` then point an SDK at `emulator.url`.
 
-    `script`: a path, a `Script`, or the same as a dict. `bad_keys`: API keys that are refused. `speed` and
-    `playback_gap`: see `Pace`. `record_audio`: keep all audio, both ways, in the sessions. `ca_out`: where to write the
-    certificate authority's PEM file (default: a temporary file). All methods may be called from any thread; what they
-    send goes out in the order of the calls, soon after they return.
+    `script`: a path, a `Script`, or the same as a dict. `bad_keys`: API keys and tokens that are refused. `speed`,
+    `playback_gap`, `chunk`, `burst`, `jitter`, `seed`: see `Pace`. `faults`: what goes wrong from the beginning, as
+    `Fault`, dict, or a flag's text. `ears` and `whisper_model`: see `make_ears`. `record`: a folder for all sessions'
+    frames and audio; `record_audio`: keep all audio, both ways, in the sessions. `echo`: send audio straight back and
+    listen to none of it, for measuring what lies between. `ca_out`: where to write the certificate authority's PEM
+    file (default: a temporary file). All methods may be called from any thread; what they send goes out in the order
+    of the calls, soon after they return.
 
-    Raises `ScriptError` for a script that cannot be used and `OSError` for a port that cannot be had.
+    Raises `ScriptError`, `FaultError`, `EarsError` and ValueError for options that cannot be used, and `OSError` for a
+    port that cannot be had.
     """
 
     def __init__(
@@ -60,25 +79,33 @@ class Emulator:
         script: str | Path | dict[str, Any] | Script | None = None,
         ca_out: str | Path | None = None,
         bad_keys: Iterable[str] = (),
-        speed: float = 3.0,
-        playback_gap: float = 0.0,
+        faults: Iterable[Fault | dict[str, Any] | str] = (),
+        ears: str = "auto",
+        whisper_model: str = "",
+        record: str | Path | None = None,
         record_audio: bool = False,
+        echo: bool = False,
+        **pace: Any,
     ):
         self.host = host
         self.port = port
         self.script = _read_script(script)
         self.bad_keys = frozenset(bad_keys)
-        self.pace = Pace(speed, playback_gap)
+        self.pace = Pace(**pace)
+        self.record = Path(record) if record else None
         self.record_audio = record_audio
-        self.faults = Faults()
+        self.echo = echo
+        self.faults = Faults([*self.script.faults, *map(_read_fault, faults)])
         self.handles = Handles()
+        self.tokens = Tokens()
+        self.listener = Listener()
         self.dials = 0
-        self.received: deque[dict[str, Any]] = deque(maxlen=MAX_RECEIVED)
         self.all_sessions: deque[Session] = deque(maxlen=1000)
         self.ca_file = Path(ca_out) if ca_out else None
         self._sessions: list[Session] = []
+        self._numbers = 0
         self._cleanup = ExitStack()
-        self._ears = Ears(self.script)
+        self._ears: Ears = make_ears(self.script, ears, whisper_model)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -86,8 +113,13 @@ class Emulator:
         return f"https://{self.host}:{self.port}"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """The variables that point any google-genai program at this emulator."""
+        return {"GOOGLE_GEMINI_BASE_URL": self.url, "SSL_CERT_FILE": str(self.ca_file)}
+
+    @property
     def sessions(self) -> list[Session]:
-        """The open connections, oldest first. `all_sessions` also has the closed ones."""
+        """The open connections, oldest first. `all_sessions` also has the closed ones (the last 1,000)."""
         return [session for session in self._sessions if session.open]
 
     def ssl_context(self) -> ssl.SSLContext:
@@ -110,13 +142,14 @@ class Emulator:
         try:
             self._server: Server = await serve(
                 self._connected, self.host, self.port, ssl=context, process_request=self._upgrade, max_size=MAX_FRAME,
-                ping_interval=None, close_timeout=2, logger=wire_logger, max_queue=64,
+                ping_interval=None, close_timeout=2, logger=wire_logger, max_queue=64, create_connection=Connection,
             )  # fmt: skip
         except BaseException:
             self._cleanup.close()
             raise
         self.port = self._server.sockets[0].getsockname()[1]
-        self._hearing_executor.submit(self._load_ears)
+        self.listener.start()
+        self._hearing_executor.submit(self._load)
         return self
 
     def _thread(self, name: str) -> ThreadPoolExecutor:
@@ -126,9 +159,10 @@ class Emulator:
 
     async def __aexit__(self, *_: object) -> None:
         for session in self.sessions:
-            session.websocket.transport.abort()
+            session.abort()
         self._server.close()
         await self._server.wait_closed()
+        await asyncio.get_running_loop().run_in_executor(None, self.listener.stop)
         self._cleanup.close()
 
     # What tests do.
@@ -138,30 +172,26 @@ class Emulator:
         for session in self.sessions:
             self._soon(lambda session=session: session.send(message))
 
+    def let_strike(self, fault: Fault) -> None:
+        """Let something go wrong: at once in the open sessions, if that is its moment, else from now on."""
+        if fault.at != "now":
+            self.faults.add(**{name: getattr(fault, name) for name in fault.__dataclass_fields__})
+            return
+        for session in self.sessions:
+            if fault.session in (0, session.number):
+                self._loop.call_soon_threadsafe(session.strikes.now, fault)
+
     def go_away(self, time_left_seconds: float) -> None:
         """Announce the end of every open connection, and end it at that time."""
-
-        async def leave(session: Session) -> None:
-            await session.send({"goAway": {"timeLeft": f"{time_left_seconds:g}s"}})
-            await asyncio.sleep(time_left_seconds)
-            await session.websocket.close(1011, "Deadline expired before operation could complete.")
-
-        for session in self.sessions:
-            self._soon(lambda session=session: leave(session))
+        self.let_strike(Fault.read({"kind": "go_away", "at": "now", "seconds": time_left_seconds}))
 
     def close_all(self, code: int, reason: str = "") -> None:
         """Close every open connection."""
-        for session in self.sessions:
-            self._soon(lambda session=session: session.websocket.close(code, reason))
+        self.let_strike(Fault.read({"kind": "close", "at": "now", "code": code, "reason": reason}))
 
     def abort_all(self) -> None:
         """Cut every open connection's TCP stream, without a close frame."""
-
-        async def abort(session: Session) -> None:
-            session.websocket.transport.abort()
-
-        for session in self.sessions:
-            self._soon(lambda session=session: abort(session))
+        self.let_strike(Fault.read({"kind": "abort", "at": "now"}))
 
     async def until(self, condition: Callable[[], Any], seconds: float = 10) -> Any:
         """Wait for `condition()` to be true and return its value. Raises TimeoutError. Works on any event loop."""
@@ -180,45 +210,71 @@ class Emulator:
 
     # What sessions ask.
 
-    async def hear(self, pcm: bytes) -> str | None:
-        return await asyncio.get_running_loop().run_in_executor(self._hearing_executor, self._ears.hear, pcm)
+    async def hear(self, pcm: bytes, language: str) -> str | None:
+        """What was said in an utterance; see `Ears.hear`."""
+        return await self._loop.run_in_executor(self._hearing_executor, self._ears.hear, pcm, language)
 
-    def note_received(self, session: Session, kind: str, message: dict[str, Any]) -> None:
-        session.received.update([f"{kind}.{name}" for name in message] if kind == "realtimeInput" else [kind])
-        self.received.append({"session": session, "time": time.monotonic(), kind: _without_bytes(message)})
+    def admit(self, credential: Credential, setup: dict[str, Any]) -> dict[str, Any]:
+        """The setup that a session gets with its key or token. Raises `Refusal`."""
+        if not credential.value:
+            raise Refusal("Method doesn't allow unregistered callers. Please use API Key to call this API.", code=1008)
+        if credential.value in self.bad_keys:
+            raise Refusal("API key not valid. Please pass a valid API key.")
+        return self.tokens.use(credential.value, setup) if credential.constrained else setup
 
     # Connections.
 
     def _upgrade(self, connection: ServerConnection, request: Request) -> Response | None:
+        url = urlsplit("//host" + request.path)
+        if not (GEMINI_PATH.fullmatch(url.path) or VERTEX_PATH.fullmatch(url.path)):
+            body = connection.body if isinstance(connection, Connection) else b""
+            return control.respond(self, request, url.path, _secret(request, url.query), body)
         self.dials += 1
-        if status := self.faults.refuse_upgrade:
-            return connection.respond(http.HTTPStatus(status), f"{http.HTTPStatus(status).phrase}\n")
-        if not PATH.fullmatch(urlsplit("//host" + request.path).path):
-            return connection.respond(http.HTTPStatus.NOT_FOUND, "The emulator of Gemini Live has no such path.\n")
+        if refused := self.faults.due("upgrade", 0, self.dials).get("refuse_upgrade"):
+            return control.refuse(refused.status, refused.reason or "The service is currently unavailable.")
         return None
 
-    async def _connected(self, websocket: ServerConnection) -> None:
+    async def _connected(self, websocket: Connection) -> None:
         request = websocket.request
         url = urlsplit("//host" + request.path)
-        version = PATH.fullmatch(url.path)[1]
-        key = request.headers.get("x-goog-api-key") or parse_qs(url.query).get("key", [""])[0]
-        session = Session(self, websocket, version, key)
+        found = GEMINI_PATH.fullmatch(url.path)
+        vertex = VERTEX_PATH.fullmatch(url.path)
+        credential = Credential(
+            api=GEMINI if found else VERTEX,
+            version=(found or vertex)[1],
+            value=_secret(request, url.query),
+            constrained=bool(found and found[2]),
+        )
+        self._numbers += 1
+        session = Session(self, websocket, self._numbers, credential)
         self._sessions.append(session)
         self.all_sessions.append(session)
         try:
             await session.run()
         except Exception:
             logger.exception("A session failed")
-            await session.fail("Internal error encountered.")
+            await session.close(1011, "Internal error encountered.")
         finally:
             self._sessions.remove(session)
 
-    def _load_ears(self) -> None:
+    def _load(self) -> None:
         try:
             self._ears.load()
             speech.synthesise("ready")
-        except Exception:
-            logger.exception("The emulator cannot hear or speak")
+        except Exception as error:
+            logger.error("The emulator cannot hear or speak: %s", error, exc_info=True)
+
+
+def _secret(request: Request, query: str) -> str:
+    """The key or token, wherever a client puts it."""
+    asked = parse_qs(query)
+    authorization = request.headers.get("Authorization", "")
+    return (
+        request.headers.get("x-goog-api-key")
+        or asked.get("access_token", [""])[0]
+        or asked.get("key", [""])[0]
+        or authorization.partition(" ")[2].strip()
+    )
 
 
 def _read_script(script: str | Path | dict[str, Any] | Script | None) -> Script:
@@ -227,47 +283,7 @@ def _read_script(script: str | Path | dict[str, Any] | Script | None) -> Script:
     return Script.from_data(script) if isinstance(script, dict) else Script.load(script)
 
 
-def _without_bytes(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return {"bytes": len(value)}
-    if isinstance(value, dict):
-        return {key: _without_bytes(item) for key, item in value.items()}
-    return [_without_bytes(item) for item in value] if isinstance(value, list) else value
-
-
-@contextmanager
-def emulator_in_thread(**options: Any) -> Iterator[Emulator]:
-    """Run an emulator on an event loop of its own, in a thread. Options are those of `Emulator`."""
-    ready: threading.Event = threading.Event()
-    emulator = Emulator(**options)
-    failure: list[BaseException] = []
-    stop: list[Callable[[], None]] = []
-
-    async def main() -> None:
-        stopped = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        async with emulator:
-            stop.append(lambda: loop.call_soon_threadsafe(stopped.set))
-            ready.set()
-            await stopped.wait()
-
-    def run() -> None:
-        try:
-            asyncio.run(main())
-        except BaseException as error:
-            failure.append(error)
-        finally:
-            ready.set()
-
-    thread = threading.Thread(target=run, name="gemini-emulator", daemon=True)
-    thread.start()
-    ready.wait()
-    if failure:
-        raise failure[0]
-    try:
-        yield emulator
-    finally:
-        stop[0]()
-        thread.join()
-    if failure:
-        raise failure[0]
+def _read_fault(fault: Fault | dict[str, Any] | str) -> Fault:
+    if isinstance(fault, Fault):
+        return fault
+    return Fault.parse(fault) if isinstance(fault, str) else Fault.read(fault)

@@ -13,21 +13,16 @@ import espeakng_loader
 import numpy as np
 import soxr
 
+from .voices import VOICES, Voice, espeak_language
+
 RATE = 24_000  # Hz, what Gemini Live speaks
 BYTES_PER_SECOND = RATE * 2
 WORDS_PER_MINUTE = 165
 
-# Gemini's prebuilt voices, roughly by their described character; any other name speaks in the default voice.
-# https://ai.google.dev/gemini-api/docs/speech-generation#voices
-VOICES = {
-    "Puck": "en-us+m3", "Charon": "en-us+m1", "Kore": "en-us+f2", "Fenrir": "en-us+m7", "Aoede": "en-us+f3",
-    "Leda": "en-us+f4", "Orus": "en-us+m2", "Zephyr": "en-us+f5",
-}  # fmt: skip
-
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
 _DONT_EXIT = 0x8000  # otherwise a missing data folder would end the process
 _CHARS_UTF8 = 1
-_PARAMETER_RATE = 1
+_PARAMETER_RATE, _PARAMETER_PITCH = 1, 3
 _ON_AUDIO = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
 
@@ -53,10 +48,13 @@ class _Espeak:
             self._pieces.append(ctypes.string_at(samples, count * 2))
         return 0
 
-    def speak(self, text: str, voice: str, words_per_minute: int) -> np.ndarray:
-        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise SpeechError(f"espeak-ng has no voice {voice!r}.")
-        self._library.espeak_SetParameter(_PARAMETER_RATE, words_per_minute, 0)
+    def speak(self, text: str, voice: Voice, languages: list[str], words_per_minute: int) -> np.ndarray:
+        suffix = f"+{voice.variant}" if voice.variant else ""
+        names = [language + suffix for language in languages]
+        if not any(self._library.espeak_SetVoiceByName(name.encode()) == 0 for name in names):
+            raise SpeechError(f"espeak-ng has no voice {names[-1]!r}.")
+        self._library.espeak_SetParameter(_PARAMETER_RATE, round(words_per_minute * voice.pace), 0)
+        self._library.espeak_SetParameter(_PARAMETER_PITCH, voice.pitch, 0)
         encoded = text.encode()
         self._pieces.clear()
         size = ctypes.c_size_t(len(encoded) + 1)
@@ -70,20 +68,27 @@ _espeak: _Espeak | None = None
 
 
 @lru_cache(maxsize=64)
-def synthesise(text: str, voice: str = "", words_per_minute: int = WORDS_PER_MINUTE, rate: int = RATE) -> bytes:
+def synthesise(
+    text: str, voice: str = "", words_per_minute: int = WORDS_PER_MINUTE, rate: int = RATE, language: str = ""
+) -> bytes:
     """Speak `text`: signed 16-bit little-endian mono samples at `rate` Hz.
 
-    `voice` is one of Gemini's names ("Kore"), an espeak-ng name ("en-gb+f1"), or empty. Blocks for some milliseconds:
-    call it off the event loop. Raises `SpeechError`.
+    `voice` is one of Gemini's names ("Kore"), an espeak-ng name ("en-gb+f1"), or empty; any other name speaks in the
+    default voice. `language` is a BCP 47 code; one that espeak-ng does not speak is spoken as English. Blocks for some
+    milliseconds: call it off the event loop. Raises `SpeechError`.
     """
     global _espeak
-    name = VOICES.get(voice) or (voice if voice.startswith("en-") else "en-us")
+    spoken, _, variant = voice.partition("+")
+    if spoken.startswith("en-"):
+        languages, chosen = [spoken], Voice(variant)
+    else:
+        languages, chosen = espeak_language(language), VOICES.get(voice.capitalize(), Voice(""))
     text = text.replace("\0", " ").strip()
     if not text:
         return b""
     with _lock:
         if _espeak is None:
             _espeak = _Espeak()
-        samples = _espeak.speak(text, name, words_per_minute)
+        samples = _espeak.speak(text, chosen, languages, words_per_minute)
         spoken_rate = _espeak.rate
     return soxr.resample(samples, spoken_rate, rate).astype("<i2").tobytes() if len(samples) else b""

@@ -1,35 +1,171 @@
-"""Reads and writes the frames of Gemini Live's `BidiGenerateContent`.
+"""The frames of Gemini Live's `BidiGenerateContent`: what clients may send, and what the server sends.
 
-Google parses frames as proto3 JSON: every field may be spelled `camelCase` or `snake_case`, bytes are base64 in either
-alphabet, and an unknown field or a wrong type is refused with a sentence. `parse` does the same and returns plain dicts
-in camelCase. Facts: https://ai.google.dev/api/live and the google-genai SDK's own frames.
+https://ai.google.dev/api/live and the google-genai SDK's own frames.
 """
 
 from __future__ import annotations
 
-import binascii
+import base64
 import json
-import re
-from collections.abc import Callable
-from functools import cache
 from typing import Any
 
+import msgspec
+
+from .proto import (
+    Listed,
+    Mapped,
+    Message,
+    Mismatch,
+    OneOf,
+    Refusal,
+    anything,
+    boolean,
+    check_nesting,
+    data,
+    int32,
+    int64,
+    number,
+    shorten,
+    string,
+    struct,
+)
+
+__all__ = ["CLIENT_MESSAGE", "INVALID_ARGUMENT", "SETUP", "Refusal", "audio", "encode", "parse", "read", "shorten"]
+
 INVALID_ARGUMENT = "Request contains an invalid argument."
-MAX_CLOSE_REASON = 123  # bytes, RFC 6455: 125 less the two of the code
+
+# Schemas of tool arguments: a subset of OpenAPI. A key that is not here, such as `$schema`, is refused by Google too.
+SCHEMA = Message(
+    type=OneOf("Type", ("TYPE_UNSPECIFIED", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL")),
+    format=string, title=string, description=string, nullable=boolean, enum=Listed(string), maxItems=int64,
+    minItems=int64, required=Listed(string), minProperties=int64, maxProperties=int64, minLength=int64,
+    maxLength=int64, pattern=string, example=anything, default=anything, minimum=number, maximum=number,
+    propertyOrdering=Listed(string),
+)  # fmt: skip
+SCHEMA.add(items=SCHEMA, properties=Mapped(SCHEMA), anyOf=Listed(SCHEMA))
+
+BLOB = Message(data=data, mimeType=string, displayName=string)
+FILE = Message(fileUri=string, mimeType=string, displayName=string)
+FUNCTION_RESPONSE = Message(
+    id=string, name=string, response=struct, willContinue=boolean,
+    scheduling=OneOf("FunctionResponse.Scheduling", ("SCHEDULING_UNSPECIFIED", "SILENT", "WHEN_IDLE", "INTERRUPT")),
+    parts=Listed(Message(inlineData=BLOB, fileData=FILE)),
+)  # fmt: skip
+PART = Message(
+    text=string, inlineData=BLOB, fileData=FILE, thought=boolean, thoughtSignature=data,
+    functionCall=Message(id=string, name=string, args=struct), functionResponse=FUNCTION_RESPONSE,
+    executableCode=Message(code=string, language=string, id=string),
+    codeExecutionResult=Message(outcome=string, output=string, id=string),
+    videoMetadata=Message(startOffset=string, endOffset=string, fps=number),
+    mediaResolution=Message(level=string, numTokens=int32), partMetadata=struct, toolCall=struct, toolResponse=struct,
+    audioTranscription=struct, mediaProcessing=struct, speechMetadata=struct, documentMetadata=struct,
+    spreadsheetMetadata=struct, audioMetadata=struct,
+)  # fmt: skip
+CONTENT = Message(role=string, parts=Listed(PART))
+FUNCTION = Message(
+    name=string, description=string, parameters=SCHEMA, parametersJsonSchema=anything, response=SCHEMA,
+    responseJsonSchema=anything,
+    behavior=OneOf("FunctionDeclaration.Behavior", ("UNSPECIFIED", "BLOCKING", "NON_BLOCKING", "BEHAVIOR_UNSPECIFIED")),
+)  # fmt: skip
+TOOL = Message(
+    functionDeclarations=Listed(FUNCTION), googleSearch=struct, codeExecution=Message(), urlContext=Message(),
+    googleSearchRetrieval=struct, googleMaps=struct, fileSearch=struct, computerUse=struct, mcpServers=Listed(struct),
+    enterpriseWebSearch=struct, retrieval=struct,
+)  # fmt: skip
+TRANSCRIPTION = Message(
+    languageCodes=Listed(string), languageAuto=Message(), languageHints=Message(languageCodes=Listed(string)),
+    customVocabulary=Listed(string), adaptationPhrases=Listed(string), wordTimestamp=boolean, diarization=boolean,
+    mode=OneOf("AudioTranscriptionConfig.Mode", ("MODE_UNSPECIFIED", "VERBATIM", "SMART")), sourceText=string,
+)  # fmt: skip
+VOICE = Message(
+    prebuiltVoiceConfig=Message(voiceName=string),
+    replicatedVoiceConfig=Message(mimeType=string, voiceSampleAudio=data, consentAudio=data),
+)
+DETECTION = "RealtimeInputConfig.AutomaticActivityDetection"
+ACTIVITY_DETECTION = Message(
+    disabled=boolean, prefixPaddingMs=int32, silenceDurationMs=int32,
+    startOfSpeechSensitivity=OneOf(f"{DETECTION}.StartSensitivity", (
+        "START_SENSITIVITY_UNSPECIFIED", "START_SENSITIVITY_HIGH", "START_SENSITIVITY_LOW")),
+    endOfSpeechSensitivity=OneOf(f"{DETECTION}.EndSensitivity", (
+        "END_SENSITIVITY_UNSPECIFIED", "END_SENSITIVITY_HIGH", "END_SENSITIVITY_LOW")),
+)  # fmt: skip
+GENERATION = Message(
+    responseModalities=Listed(OneOf("GenerationConfig.Modality", (
+        "MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "AUDIO", "VIDEO"))),
+    temperature=number, topP=number, topK=number, maxOutputTokens=int32, seed=int32, candidateCount=int32,
+    presencePenalty=number, frequencyPenalty=number, stopSequences=Listed(string), enableAffectiveDialog=boolean,
+    responseMimeType=string, responseSchema=SCHEMA, responseJsonSchema=anything, responseLogprobs=boolean,
+    logprobs=int32, audioTimestamp=boolean, enableEnhancedCivicAnswers=boolean, routingConfig=struct,
+    modelSelectionConfig=struct, responseFormat=Listed(struct), audioTranscriptionConfig=TRANSCRIPTION,
+    mediaResolution=OneOf("GenerationConfig.MediaResolution", (
+        "MEDIA_RESOLUTION_UNSPECIFIED", "MEDIA_RESOLUTION_LOW", "MEDIA_RESOLUTION_MEDIUM", "MEDIA_RESOLUTION_HIGH")),
+    translationConfig=Message(echoTargetLanguage=boolean, targetLanguageCode=string),
+    speechConfig=Message(
+        voiceConfig=VOICE, languageCode=string,
+        multiSpeakerVoiceConfig=Message(speakerVoiceConfigs=Listed(Message(speaker=string, voiceConfig=VOICE))),
+    ),
+    thinkingConfig=Message(
+        includeThoughts=boolean, thinkingBudget=int32,
+        thinkingLevel=OneOf("ThinkingConfig.ThinkingLevel", (
+            "THINKING_LEVEL_UNSPECIFIED", "MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH")),
+    ),
+)  # fmt: skip
+SETUP = Message(
+    model=string,
+    generationConfig=GENERATION,
+    systemInstruction=CONTENT,
+    tools=Listed(TOOL),
+    sessionResumption=Message(handle=string, transparent=boolean),
+    inputAudioTranscription=TRANSCRIPTION,
+    outputAudioTranscription=TRANSCRIPTION,
+    realtimeInputConfig=Message(
+        automaticActivityDetection=ACTIVITY_DETECTION,
+        activityHandling=OneOf("RealtimeInputConfig.ActivityHandling", (
+            "ACTIVITY_HANDLING_UNSPECIFIED", "START_OF_ACTIVITY_INTERRUPTS", "NO_INTERRUPTION")),
+        turnCoverage=OneOf("RealtimeInputConfig.TurnCoverage", (
+            "TURN_COVERAGE_UNSPECIFIED", "TURN_INCLUDES_ONLY_ACTIVITY", "TURN_INCLUDES_ALL_INPUT",
+            "TURN_INCLUDES_AUDIO_ACTIVITY_AND_ALL_VIDEO")),
+        interimTranscriptTimestampEnabled=boolean,
+    ),
+    contextWindowCompression=Message(triggerTokens=int64, slidingWindow=Message(targetTokens=int64)),
+    proactivity=Message(proactiveAudio=boolean, proactiveVideo=boolean),
+    historyConfig=Message(initialHistoryInClientContent=boolean),
+    explicitVadSignal=boolean, labels=Mapped(string), avatarConfig=struct,
+    safetySettings=Listed(Message(category=string, method=string, threshold=string)),
+)  # fmt: skip
+CLIENT_MESSAGE = Message(
+    setup=SETUP,
+    clientContent=Message(turns=Listed(CONTENT), turnComplete=boolean),
+    realtimeInput=Message(
+        audio=BLOB, video=BLOB, mediaChunks=Listed(BLOB), text=string, audioStreamEnd=boolean, activityStart=Message(),
+        activityEnd=Message(),
+    ),
+    toolResponse=Message(functionResponses=Listed(FUNCTION_RESPONSE)),
+    contextUpdate=Message(systemInstruction=CONTENT, tools=Message(tools=Listed(TOOL))),
+)  # fmt: skip
 
 
-class Refusal(Exception):
-    """The client asked for something that Gemini Live refuses: the connection closes with `code` and `reason`."""
+def parse(frame: str | bytes) -> tuple[str, dict[str, Any]]:
+    """Return a client frame's one key and its value, camelCase all the way, base64 decoded. Raises `Refusal`."""
+    try:
+        message = msgspec.json.decode(frame)
+    except (ValueError, RecursionError):
+        raise Refusal("Invalid JSON payload received. Unable to parse the frame as JSON.") from None
+    if not isinstance(message, dict):
+        raise Refusal("Invalid JSON payload received. Root element must be a message.")
+    check_nesting(message)
+    read_message = read(CLIENT_MESSAGE, message)
+    if len(read_message) != 1:
+        raise Refusal(INVALID_ARGUMENT)
+    return next(iter(read_message.items()))
 
-    def __init__(self, reason: str, code: int = 1007):
-        super().__init__(reason)
-        self.code = code
-        self.reason = shorten(reason)
 
-
-def shorten(reason: str) -> str:
-    """Cut `reason` to what a close frame can carry."""
-    return reason.encode()[:MAX_CLOSE_REASON].decode(errors="ignore")
+def read(reader: Message, value: dict[str, Any]) -> dict[str, Any]:
+    """Read JSON that is already parsed. Raises `Refusal`."""
+    try:
+        return reader(value)
+    except Mismatch as mismatch:
+        raise Refusal(mismatch.reason.replace(" at ''", "")) from None
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -37,194 +173,16 @@ def encode(message: dict[str, Any]) -> bytes:
     return (json.dumps(message, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def parse(frame: str | bytes) -> tuple[str, dict[str, Any]]:
-    """Return a client frame's one key and its value, camelCase all the way, base64 decoded. Raises `Refusal`."""
-    try:
-        message = json.loads(frame)
-    except (ValueError, RecursionError):
-        raise Refusal("Invalid JSON payload received. Unable to parse the frame as JSON.") from None
-    if not isinstance(message, dict):
-        raise Refusal("Invalid JSON payload received. Root element must be a message.")
-    try:
-        message = _read_message(message, CLIENT_MESSAGE, "")
-    except RecursionError:
-        raise Refusal("Invalid JSON payload received. Nesting too deep.") from None
-    if len(message) != 1:
-        raise Refusal(INVALID_ARGUMENT)
-    return next(iter(message.items()))
+def _audio_frame(rate: int) -> tuple[bytes, bytes]:
+    blob = {"mimeType": f"audio/pcm;rate={rate}", "data": "@"}
+    head, tail = encode({"serverContent": {"modelTurn": {"parts": [{"inlineData": blob}]}}}).split(b"@")
+    return head, tail
 
 
-# A field's reader takes its JSON value and its path and returns the parsed value.
-Reader = Callable[[Any, str], Any]
-Fields = dict[str, Reader]
-
-_B64_URL_TO_STANDARD = str.maketrans("-_", "+/", "=")
+_AUDIO = {24_000: _audio_frame(24_000)}
 
 
-@cache
-def camel(name: str) -> str:
-    return re.sub(r"_+([a-zA-Z0-9])", lambda found: found[1].upper(), name)
-
-
-@cache
-def snake(name: str) -> str:
-    return re.sub(r"([A-Z])", lambda found: "_" + found[1].lower(), name)
-
-
-def _read_message(value: Any, fields: Fields, path: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _bad_value(path, "TYPE_MESSAGE", value)
-    result = {}
-    for key, item in value.items():
-        name = camel(key) if len(key) < 100 else key
-        reader = fields.get(name)
-        if reader is None:
-            where = f" at '{path}'" if path else ""
-            raise Refusal(f'Invalid JSON payload received. Unknown name "{key[:40]}"{where}: Cannot find field.')
-        if item is not None:  # proto3 JSON: null is the same as absent
-            result[name] = reader(item, f"{path}.{snake(name)}" if path else snake(name))
-    return result
-
-
-def _bad_value(path: str, wanted: str, value: Any) -> Refusal:
-    shown = json.dumps(value)[:30] if isinstance(value, str | int | float | bool) else ""
-    return Refusal(f"Invalid value at '{path}' ({wanted}), {shown}".rstrip(", "))
-
-
-def message(**fields: Reader) -> Reader:
-    return lambda value, path: _read_message(value, fields, path)
-
-
-def listed(reader: Reader) -> Reader:
-    def read(value: Any, path: str) -> list[Any]:
-        if not isinstance(value, list):
-            raise _bad_value(path, "TYPE_MESSAGE", value)
-        return [reader(item, f"{path}[{index}]") for index, item in enumerate(value)]
-
-    return read
-
-
-def string(value: Any, path: str) -> str:
-    if not isinstance(value, str):
-        raise _bad_value(path, "TYPE_STRING", value)
-    return value
-
-
-def boolean(value: Any, path: str) -> bool:
-    if not isinstance(value, bool):
-        raise _bad_value(path, "TYPE_BOOL", value)
-    return value
-
-
-def number(value: Any, path: str) -> float:
-    """Proto3 JSON also accepts a number written as a string."""
-    try:
-        if isinstance(value, bool | list | dict):
-            raise ValueError
-        return float(value)
-    except ValueError:
-        raise _bad_value(path, "TYPE_FLOAT", value) from None
-
-
-def integer(value: Any, path: str) -> int:
-    read = number(value, path)
-    if not read.is_integer():
-        raise _bad_value(path, "TYPE_INT32", value)
-    return int(read)
-
-
-def data(value: Any, path: str) -> bytes:
-    text = string(value, path).translate(_B64_URL_TO_STANDARD)
-    try:
-        return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
-    except ValueError:
-        raise Refusal(f"Invalid value at '{path}' (TYPE_BYTES), Base64 decoding failed.") from None
-
-
-def struct(value: Any, path: str) -> dict[str, Any]:
-    """A free JSON object (`google.protobuf.Struct`), whose keys are the caller's own."""
-    if not isinstance(value, dict):
-        raise _bad_value(path, "TYPE_STRUCT", value)
-    return value
-
-
-def anything(value: Any, path: str) -> Any:
-    return value
-
-
-def one_of(*names: str) -> Reader:
-    def read(value: Any, path: str) -> str:
-        if value not in names:
-            raise _bad_value(path, "TYPE_ENUM", value)
-        return value
-
-    return read
-
-
-BLOB = message(data=data, mimeType=string, displayName=string)
-PART = message(
-    text=string, inlineData=BLOB, thought=boolean, thoughtSignature=anything, functionCall=anything,
-    functionResponse=anything, fileData=anything, executableCode=anything, codeExecutionResult=anything,
-    videoMetadata=anything, mediaResolution=anything, partMetadata=anything,
-)  # fmt: skip
-CONTENT = message(role=string, parts=listed(PART))
-FUNCTION = message(
-    name=string, description=string, behavior=one_of("BEHAVIOR_UNSPECIFIED", "UNSPECIFIED", "BLOCKING", "NON_BLOCKING"),
-    parameters=struct, parametersJsonSchema=anything, response=struct, responseJsonSchema=anything,
-)  # fmt: skip
-TOOL = message(
-    functionDeclarations=listed(FUNCTION), googleSearch=struct, codeExecution=struct, urlContext=struct,
-    googleSearchRetrieval=struct, googleMaps=struct, fileSearch=struct, computerUse=struct, mcpServers=anything,
-)  # fmt: skip
-TRANSCRIPTION = message(
-    languageCodes=listed(string), languageAuto=anything, languageHints=anything, customVocabulary=anything,
-    adaptationPhrases=anything, wordTimestamp=boolean, diarization=anything, mode=string, sourceText=anything,
-)  # fmt: skip
-START_SENSITIVITY = one_of("START_SENSITIVITY_UNSPECIFIED", "START_SENSITIVITY_HIGH", "START_SENSITIVITY_LOW")
-END_SENSITIVITY = one_of("END_SENSITIVITY_UNSPECIFIED", "END_SENSITIVITY_HIGH", "END_SENSITIVITY_LOW")
-ACTIVITY_HANDLING = one_of("ACTIVITY_HANDLING_UNSPECIFIED", "START_OF_ACTIVITY_INTERRUPTS", "NO_INTERRUPTION")
-SETUP = message(
-    model=string,
-    generationConfig=message(
-        responseModalities=listed(one_of("MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "AUDIO")),
-        temperature=number, topP=number, topK=number, maxOutputTokens=integer, seed=integer, candidateCount=integer,
-        presencePenalty=number, frequencyPenalty=number, mediaResolution=string, enableAffectiveDialog=boolean,
-        translationConfig=anything,
-        speechConfig=message(
-            voiceConfig=message(prebuiltVoiceConfig=message(voiceName=string), replicatedVoiceConfig=anything),
-            languageCode=string, multiSpeakerVoiceConfig=anything,
-        ),
-        thinkingConfig=message(includeThoughts=boolean, thinkingBudget=integer, thinkingLevel=string),
-    ),
-    systemInstruction=CONTENT,
-    tools=listed(TOOL),
-    sessionResumption=message(handle=string, transparent=boolean),
-    inputAudioTranscription=TRANSCRIPTION,
-    outputAudioTranscription=TRANSCRIPTION,
-    realtimeInputConfig=message(
-        automaticActivityDetection=message(
-            disabled=boolean, startOfSpeechSensitivity=START_SENSITIVITY, endOfSpeechSensitivity=END_SENSITIVITY,
-            prefixPaddingMs=integer, silenceDurationMs=integer,
-        ),
-        activityHandling=ACTIVITY_HANDLING, turnCoverage=string,
-    ),
-    contextWindowCompression=message(triggerTokens=integer, slidingWindow=message(targetTokens=integer)),
-    proactivity=message(proactiveAudio=boolean, proactiveVideo=boolean),
-    historyConfig=message(initialHistoryInClientContent=boolean),
-    avatarConfig=anything, safetySettings=anything,
-)  # fmt: skip
-CLIENT_MESSAGE: Fields = {
-    "setup": SETUP,
-    "clientContent": message(turns=listed(CONTENT), turnComplete=boolean),
-    "realtimeInput": message(
-        audio=BLOB, video=BLOB, mediaChunks=listed(BLOB), text=string, audioStreamEnd=boolean,
-        activityStart=message(), activityEnd=message(),
-    ),
-    "toolResponse": message(
-        functionResponses=listed(message(
-            id=string, name=string, response=struct, scheduling=one_of("SCHEDULING_UNSPECIFIED", "SILENT", "WHEN_IDLE",
-            "INTERRUPT"), willContinue=boolean, parts=anything,
-        )),
-    ),
-    "contextUpdate": message(systemInstruction=CONTENT, tools=anything),
-}  # fmt: skip
+def audio(pcm: bytes, rate: int = 24_000) -> bytes:
+    """The frame that `encode` would make of one piece of speech, at a tenth of the cost."""
+    head, tail = _AUDIO[rate]
+    return b"".join((head, base64.b64encode(pcm), tail))

@@ -1,4 +1,8 @@
-"""The emulator, the real SDK as its client, and a raw WebSocket for frames that the SDK cannot produce."""
+"""The emulator, the real SDK as its client, and a raw WebSocket for frames that the SDK cannot produce.
+
+Tests with the mark `conformance` say nothing that only the emulator knows: `make conformance` runs them against Google
+too (see conformance.py).
+"""
 
 from __future__ import annotations
 
@@ -17,12 +21,15 @@ from websockets.exceptions import ConnectionClosed
 
 from sessions_app.emulator import Emulator
 
+from .conformance import Google, record_client_frames, target_of_this_run
+
 MODEL = "gemini-3.8-live"
 WEATHER = {
     "name": "get_weather",
     "description": "Weather in a city.",
     "parameters": {"type": "OBJECT", "properties": {"location": {"type": "STRING"}}, "required": ["location"]},
 }
+conformance = pytest.mark.conformance
 PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 
 
@@ -36,8 +43,18 @@ def _plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
     logging.getLogger("websockets").setLevel(logging.INFO)
 
 
+@pytest.fixture(autouse=True)
+def _recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("conformance"):
+        record_client_frames(request.node.nodeid, monkeypatch)
+
+
 @pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
+async def emulator() -> AsyncIterator[Emulator | Google]:
+    if google := target_of_this_run():
+        async with asyncio.timeout(60):
+            yield google
+        return
     async with asyncio.timeout(40), Emulator(speed=0, record_audio=True, bad_keys=["bad"]) as running:
         yield running
 
@@ -50,12 +67,16 @@ async def steady() -> AsyncIterator[Emulator]:
 
 
 def client(
-    emulator: Emulator, *, key: str = "key", version: str = "v1beta", slash: str = "", **ws: Any
+    emulator: Emulator | Google, *, key: str = "", version: str = "v1beta", slash: str = "", **ws: Any
 ) -> genai.Client:
     options = types.HttpOptions(
         base_url=emulator.url + slash, api_version=version, async_client_args={"ssl": emulator.ssl_context(), **ws}
     )
-    return genai.Client(api_key=key, http_options=options)
+    return genai.Client(api_key=key or key_for(emulator), http_options=options)
+
+
+def key_for(target: Emulator | Google) -> str:
+    return target.key if isinstance(target, Google) else "key"
 
 
 def dial(emulator: Emulator, config: dict[str, Any] | None = None, *, model: str = MODEL, **options: Any) -> Any:
@@ -140,7 +161,7 @@ class raw(AbstractAsyncContextManager["Raw"]):
         self, emulator: Emulator, setup: dict[str, Any] | None = None, *, path: str = PATH + "?key=k", **ws: Any
     ):
         self.setup = setup
-        url = emulator.url.replace("https", "wss") + path
+        url = emulator.url.replace("https", "wss") + path.replace("?key=k", f"?key={key_for(emulator)}")
         self.connecting = connect(url, ssl=emulator.ssl_context(), proxy=None, max_size=None, **ws)
 
     async def __aenter__(self) -> Raw:

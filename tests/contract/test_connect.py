@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 from sessions_app.emulator import Emulator
 
-from .conftest import MODEL, PATH, WEATHER, dial, raw, spoken, turn
+from .conftest import MODEL, PATH, WEATHER, conformance, dial, raw, spoken, turn
 
 SETUP = {"model": f"models/{MODEL}"}
 FULL_SETUP = {
@@ -63,6 +63,7 @@ async def test_01_key_in_the_query(emulator: Emulator):
         assert len(emulator.sessions) == 1
 
 
+@conformance
 async def test_01_bad_key_closes_in_connect(emulator: Emulator):
     with pytest.raises(errors.APIError, match="API key not valid") as caught:
         async with dial(emulator, key="bad"):
@@ -70,6 +71,7 @@ async def test_01_bad_key_closes_in_connect(emulator: Emulator):
     assert caught.value.code == 1007
 
 
+@conformance
 async def test_01_no_key(emulator: Emulator):
     async with raw(emulator, path=PATH) as ws:
         await ws.send({"setup": SETUP})
@@ -78,6 +80,7 @@ async def test_01_no_key(emulator: Emulator):
     assert "unregistered callers" in reason
 
 
+@conformance
 async def test_01_other_paths_are_not_found(emulator: Emulator):
     with pytest.raises(InvalidStatus) as caught:
         async with raw(emulator, path="/ws/elsewhere?key=k"):
@@ -85,12 +88,14 @@ async def test_01_other_paths_are_not_found(emulator: Emulator):
     assert caught.value.response.status_code == 404
 
 
+@conformance
 async def test_02_setup_complete_is_binary_and_pretty(emulator: Emulator):
     async with raw(emulator) as ws:
         await ws.send({"setup": SETUP})
         assert await ws.websocket.recv() == b'{\n  "setupComplete": {}\n}\n'
 
 
+@conformance
 @pytest.mark.parametrize("frame", [{"realtimeInput": {"text": "hi"}}, {"clientContent": {"turnComplete": True}}])
 async def test_02_first_message_must_be_setup(emulator: Emulator, frame: dict):
     async with raw(emulator) as ws:
@@ -98,12 +103,14 @@ async def test_02_first_message_must_be_setup(emulator: Emulator, frame: dict):
         assert (await ws.closed())[0] == 1007
 
 
+@conformance
 async def test_02_second_setup(emulator: Emulator):
     async with raw(emulator, SETUP) as ws:
         await ws.send({"setup": SETUP})
         assert (await ws.closed())[0] == 1007
 
 
+@conformance
 @pytest.mark.parametrize(
     ("frame", "sentence"),
     [
@@ -137,6 +144,7 @@ async def test_03_full_setup_of_the_sdk_and_its_camel_case_twin(emulator: Emulat
     assert camel == snake == by_sdk
 
 
+@conformance
 @pytest.mark.parametrize(
     ("setup", "sentence"),
     [
@@ -150,6 +158,7 @@ async def test_03_unknown_setup_field(emulator: Emulator, setup: dict, sentence:
         assert await ws.closed() == (1007, f"Invalid JSON payload received. {sentence}")
 
 
+@conformance
 async def test_03_unknown_model(emulator: Emulator):
     with pytest.raises(errors.APIError, match="models/gpt is not found for API version v1beta") as caught:
         async with dial(emulator, model="gpt"):
@@ -176,9 +185,10 @@ async def test_04_sdk_audio_arrives_bit_exact(emulator: Emulator):
         kept = emulator.sessions[0]
         await emulator.until(lambda: kept.audio_received == len(pcm))
     assert kept.recorded_audio == pcm
-    assert emulator.received[-1]["realtimeInput"]["audio"]["data"] == {"bytes": len(pcm)}
+    assert kept.messages("realtimeInput")[-1]["audio"]["data"] == {"bytes": len(pcm)}
 
 
+@conformance
 @pytest.mark.parametrize(
     ("blob", "sentence"),
     [
@@ -196,6 +206,7 @@ async def test_04_broken_audio(emulator: Emulator, blob: dict, sentence: str):
     assert sentence in reason
 
 
+@conformance
 async def test_05_default_model_refuses_thinking(emulator: Emulator):
     with pytest.raises(errors.APIError, match="invalid argument") as caught:
         async with dial(emulator, {"thinking_config": {"thinking_budget": 0}}):
@@ -203,6 +214,7 @@ async def test_05_default_model_refuses_thinking(emulator: Emulator):
     assert caught.value.code == 1007
 
 
+@conformance
 async def test_05_text_output_is_refused(emulator: Emulator):
     with pytest.raises(errors.APIError, match="response modalities") as caught:
         async with dial(emulator, {"response_modalities": ["TEXT"]}):

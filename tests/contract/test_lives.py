@@ -10,7 +10,7 @@ from websockets.exceptions import InvalidStatus
 
 from sessions_app.emulator import Emulator, emulator_in_thread
 
-from .conftest import MODEL, WEATHER, dial, events, raw, spoken, turn
+from .conftest import MODEL, WEATHER, conformance, dial, events, raw, spoken, turn
 
 RESUMABLE = {"session_resumption": {}, "output_audio_transcription": {}}
 
@@ -43,6 +43,7 @@ async def test_11_resumption_restores_history(emulator: Emulator):
     assert said == "Before this you said: good morning"
 
 
+@conformance
 async def test_11_invalid_handle(emulator: Emulator):
     with pytest.raises(errors.APIError, match="BidiGenerateContent session not found") as caught:
         async with dial(emulator, {"session_resumption": {"handle": "nonsense"}}):
@@ -78,7 +79,7 @@ async def test_13_abort_all(emulator: Emulator):
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_13_refused_upgrade(emulator: Emulator, status: int):
-    emulator.faults.refuse_upgrade = status
+    emulator.faults.add("refuse_upgrade", status=status)
     with pytest.raises(InvalidStatus) as caught:
         async with dial(emulator):
             pass
@@ -87,7 +88,7 @@ async def test_13_refused_upgrade(emulator: Emulator, status: int):
 
 
 async def test_13_no_setup_complete(emulator: Emulator):
-    emulator.faults.withhold_setup_complete = True
+    emulator.faults.add("withhold_setup_complete")
     async with raw(emulator) as ws:
         await ws.send({"setup": {"model": f"models/{MODEL}"}})
         await emulator.until(lambda: emulator.sessions and emulator.sessions[0].setup)
@@ -96,7 +97,7 @@ async def test_13_no_setup_complete(emulator: Emulator):
 
 
 async def test_13_duplicate_tool_calls(emulator: Emulator):
-    emulator.faults.duplicate_tool_calls = True
+    emulator.faults.add("duplicate_tool_calls")
     async with dial(emulator, {"tools": [{"function_declarations": [WEATHER]}]}) as session:
         await session.send_realtime_input(text="What is the weather in Rome?")
         messages = session.receive()

@@ -11,7 +11,7 @@ from google.genai import types
 from sessions_app.emulator import Emulator
 from sessions_app.emulator.speech import BYTES_PER_SECOND, synthesise
 
-from .conftest import MODEL, dial, events, raw, spoken, turn
+from .conftest import MODEL, conformance, dial, events, raw, spoken, turn
 
 SETUP = {"model": f"models/{MODEL}"}
 TRANSCRIBED = {"output_audio_transcription": {}}
@@ -73,6 +73,7 @@ async def test_07_audio_order_and_format(emulator: Emulator):
     assert pcm == emulator.all_sessions[0].sent_audio
 
 
+@conformance
 async def test_07_frames_are_small_and_binary(emulator: Emulator):
     async with raw(emulator, SETUP) as ws:
         await ws.send({"realtimeInput": {"text": "tell me a long story"}})
@@ -109,6 +110,7 @@ async def test_07_turn_complete_waits_for_the_listener():
     assert ends["turn_complete"] - ends["generation_complete"] > 0.25
 
 
+@conformance
 async def test_09_transcription_only_where_configured(emulator: Emulator):
     async with dial(emulator) as session:
         await session.send_realtime_input(text="hello")

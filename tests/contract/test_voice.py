@@ -8,7 +8,7 @@ from google.genai import errors
 from sessions_app.emulator import Emulator
 from sessions_app.emulator.speech import synthesise
 
-from .conftest import dial, events, heard, spoken, turn
+from .conftest import conformance, dial, events, heard, spoken, turn
 
 TRANSCRIBED = {"input_audio_transcription": {}, "output_audio_transcription": {}}
 MANUAL = {"realtime_input_config": {"automatic_activity_detection": {"disabled": True}}}
@@ -78,6 +78,7 @@ async def test_08_no_interruption(steady: Emulator):
         assert "execute_sql_query" in spoken(await turn(session)), "the second question is answered after the first"
 
 
+@conformance
 async def test_08_automatic_mode_refuses_activity_marks(emulator: Emulator):
     async with dial(emulator) as session:
         await session.send_realtime_input(activity_start={})

@@ -95,7 +95,7 @@ async def test_a_spoken_question_in_binary(gemini, session):
 
 
 async def test_classic_audio_arrives_bit_exact(gemini, session):
-    pcm = bytes(range(256)) * 8
+    pcm = bytes(range(256)) * 2  # too short to be taken for a voice
     async with Caller(session.pk) as caller:
         await caller.converse()
         await caller.send("audio", data=base64.b64encode(pcm).decode(), mimeType="audio/pcm;rate=16000")

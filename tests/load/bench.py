@@ -2,6 +2,7 @@
 
 The plain `websockets` pass-through (limit.py), the least on uvicorn (bare.py), this project on uvicorn and this
 project on Daphne carry the same voices to the same far end, in turns within one run, each alone on one pinned core.
+The far end is the emulator, which sends each chunk straight back; at last it carries 200 voices by itself.
 Microseconds belong to this machine and this hour; the ratios are what to compare. Prints a table and writes
 var/bench.json.
 """
@@ -21,6 +22,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
+
+from .limit import PATH
 
 ROOT = Path(__file__).resolve().parents[2]
 CORES = sorted(os.sched_getaffinity(0))
@@ -46,6 +49,10 @@ def process(command: list[str], core: int, **environment: str) -> Iterator[subpr
             running.wait(10)
         except subprocess.TimeoutExpired:
             running.kill()
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    return sum(process.cpu_times()[:2])
 
 
 def free_port() -> int:
@@ -80,8 +87,19 @@ class Bench:
 
     @contextmanager
     def far_end(self) -> Iterator[None]:
-        with process([sys.executable, "-m", "tests.load.upstream", self.ca_file], OTHER_CORE) as upstream:
-            self.upstream_port = int(upstream.stdout.readline())
+        command = [
+            sys.executable,
+            "-m",
+            "sessions_app.emulator",
+            "--echo",
+            "--ears",
+            "phrases",
+            "--ca-out",
+            self.ca_file,
+        ]
+        with process(command, OTHER_CORE) as emulator:
+            self.upstream_port = int(emulator.stdout.readline().rsplit(":", 1)[1])
+            self.emulator = psutil.Process(emulator.pid)
             yield
 
     @contextmanager
@@ -110,20 +128,52 @@ class Bench:
                 if callers.stdout.readline().strip() != "connected":
                     raise SystemExit(f"The callers could not connect to {name}; see above.")
                 time.sleep(0.5)  # the first frames pay for what is done once
-                begin, cpu = time.monotonic(), sum(proxy.cpu_times()[:2])
+                begin, cpu, far_cpu = time.monotonic(), cpu_seconds(proxy), cpu_seconds(self.emulator)
                 time.sleep(max(0.5, self.seconds - 1.5))
-                cpu, elapsed = sum(proxy.cpu_times()[:2]) - cpu, time.monotonic() - begin
+                cpu, far_cpu = cpu_seconds(proxy) - cpu, cpu_seconds(self.emulator) - far_cpu
+                elapsed = time.monotonic() - begin
                 rss = proxy.memory_info().rss
                 measured = json.loads(callers.stdout.readline())
         trips_a_second = self.sessions / 0.04
         measured |= {
             "us_a_round_trip": cpu / elapsed / trips_a_second * 1e6,
+            "emulator_us": far_cpu / elapsed / trips_a_second * 1e6,
             "cpu_percent_a_session": cpu / elapsed / self.sessions * 100,
             "idle_mb": idle / 2**20,
             "rss_kb_per_session": (rss - warm) / 1024 / self.sessions,
         }
         self.results.setdefault(name, []).append(measured)
         print(f"  {name:8} {measured['us_a_round_trip']:4.0f} µs a round trip", flush=True)
+
+    def measure_emulator(self, voices: int, *options: str) -> dict[str, float]:
+        """The emulator alone on one core, and its callers on the other."""
+        command = [
+            sys.executable,
+            "-m",
+            "sessions_app.emulator",
+            "--ears",
+            "phrases",
+            "--ca-out",
+            self.ca_file,
+            *options,
+        ]
+        with process(command, OTHER_CORE) as running:
+            port = int(running.stdout.readline().rsplit(":", 1)[1])
+            emulator = psutil.Process(running.pid)
+            callers_command = [sys.executable, "-m", "tests.load.callers", f"wss://127.0.0.1:{port}{PATH}"]
+            with process([*callers_command, str(voices), str(self.seconds), self.ca_file], PROXY_CORE) as callers:
+                if callers.stdout.readline().strip() != "connected":
+                    raise SystemExit("The callers could not connect to the emulator; see above.")
+                time.sleep(0.5)
+                begin, cpu = time.monotonic(), cpu_seconds(emulator)
+                time.sleep(max(0.5, self.seconds - 1.5))
+                cpu, elapsed = cpu_seconds(emulator) - cpu, time.monotonic() - begin
+                measured = json.loads(callers.stdout.readline())
+            return measured | {
+                "us_a_chunk": cpu / elapsed / (voices / 0.04) * 1e6,
+                "cpu_percent": cpu / elapsed * 100,
+                "mb": emulator.memory_info().rss / 2**20,
+            }
 
     def summary(self) -> dict[str, dict[str, float]]:
         median = {
@@ -146,6 +196,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8, help="how long they speak in each run (default: 8)")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each server (default: 5)")
     parser.add_argument("--servers", nargs="+", default=list(SERVERS), help="which of: %(default)s")
+    parser.add_argument("--emulated", type=int, default=200, help="voices for the emulator alone (default: 200)")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gemlive-bench-"))
@@ -160,16 +211,28 @@ def main() -> None:
             bench.measure("limit", bench.limit)
             for name in arguments.servers:
                 bench.measure(name, lambda name=name: bench.server(SERVERS[name]))
+        print(f"The emulator alone: {arguments.emulated} voices, echoed and then listened to …", flush=True)
+        alone = {
+            "echoes": bench.measure_emulator(arguments.emulated, "--echo"),
+            "listens": bench.measure_emulator(arguments.emulated),
+        }
     summary = bench.summary()
     columns = {
         "µs a round trip": "us_a_round_trip", "× limit": "ratio_to_limit", "p50 ms": "p50_ms", "p99 ms": "p99_ms",
         "max ms": "max_ms", "connect ms": "connect_ms", "CPU % a session": "cpu_percent_a_session",
-        "KB a session": "rss_kb_per_session", "idle MB": "idle_mb",
+        "KB a session": "rss_kb_per_session", "idle MB": "idle_mb", "emulator µs": "emulator_us",
     }  # fmt: skip
     print("\n" + " | ".join(["server".ljust(8), *columns]))
     for name, figures in summary.items():
         cells = [f"{figures[key]:.2f}".rjust(len(title)) for title, key in columns.items()]
         print(" | ".join([name.ljust(8), *cells]))
+    for does, figures in alone.items():
+        print(
+            f"\nThe emulator {does}, {arguments.emulated} voices: {figures['us_a_chunk']:.0f} µs a chunk of 40 ms, "
+            f"{figures['cpu_percent']:.0f} % of a core, p50 {figures['p50_ms']:.1f} ms, p99 {figures['p99_ms']:.1f} "
+            f"ms, {figures['mb']:.0f} MB"
+        )
+        summary[f"emulator {does}"] = figures
     report = ROOT / "var" / "bench.json"
     report.parent.mkdir(exist_ok=True)
     report.write_text(json.dumps(summary, indent=2) + "\n")

@@ -13,6 +13,9 @@ import uvloop
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
+PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent?key=bench"
+SETUP = '{"setup": {"model": "models/gemini-3.8-live"}}'
+
 
 class InlineData(msgspec.Struct, rename="camel"):
     data: bytes
@@ -42,8 +45,8 @@ async def main(upstream_port: str, ca_file: str) -> None:
 
     async def carry(browser: ServerConnection) -> None:
         options = {"ssl": context, "compression": None, "ping_interval": None, "max_queue": None}
-        async with connect(f"wss://127.0.0.1:{upstream_port}/", **options) as gemini:
-            await gemini.send('{"setup": {}}')
+        async with connect(f"wss://127.0.0.1:{upstream_port}{PATH}", **options) as gemini:
+            await gemini.send(SETUP)
             await gemini.recv()
             await browser.send('{"type":"status","data":{"status":"CONNECTED"}}')
 

@@ -76,7 +76,7 @@ def test_port_in_use():
     [
         (["--script", "/nowhere.toml"], "The script /nowhere.toml cannot be read: No such file or directory.\n"),
         (["--port", "70000"], "The port 70000 does not exist: choose one from 0 to 65535.\n"),
-        (["--speed", "-1"], "--speed and --playback-gap must not be negative.\n"),
+        (["--speed", "-1"], "Speed, burst and playback gap must not be negative, and jitter is from 0 to 1.\n"),
     ],
 )
 def test_wrong_options(arguments: list[str], sentence: str):

@@ -6,7 +6,8 @@ import datetime
 
 import pytest
 
-from sessions_app.emulator.script import Script, ScriptError, describe, fill
+from sessions_app.emulator.script import Script, ScriptError
+from sessions_app.emulator.templates import describe, fill
 
 TODAY = datetime.date(2026, 3, 1)
 
@@ -39,7 +40,8 @@ def script() -> Script:
 def test_typed_text_becomes_a_call(script: Script, text: str, tool: str, arguments: dict):
     match = script.match(text, TODAY)
     assert match is not None
-    assert (match.intent.tool, match.arguments()) == (tool, arguments)
+    [call] = match.intent.calls
+    assert (call.tool, match.arguments(call)) == (tool, arguments)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sessions_app.emulator.hearing import RATE, ActivityDetector, Ears, Resampler
+from sessions_app.emulator.activity import RATE
+from sessions_app.emulator.ears import PhraseEars
 from sessions_app.emulator.script import Script, ScriptError
 from sessions_app.emulator.speech import synthesise
 
@@ -54,8 +55,8 @@ def script() -> Script:
 
 
 @pytest.fixture(scope="module")
-def ears(script: Script) -> Ears:
-    return Ears(script)
+def ears(script: Script) -> PhraseEars:
+    return PhraseEars(script)
 
 
 def tone(seconds: float, rms: float) -> bytes:
@@ -64,7 +65,7 @@ def tone(seconds: float, rms: float) -> bytes:
 
 
 @pytest.mark.parametrize("example", [INSIDE[0], INSIDE[3], INSIDE[4], INSIDE[7]])
-def test_the_examples_of_the_readme_are_heard(ears: Ears, script: Script, example: str):
+def test_the_examples_of_the_readme_are_heard(ears: PhraseEars, script: Script, example: str):
     """espeak-ng never speaks twice alike, and one take in a hundred is refused: of five, one may be."""
     heard = [ears.hear(synthesise(example, voice, speed, RATE)) for voice, speed in SPEAKERS]
     understood = [words for words in heard if words is not None]
@@ -72,7 +73,7 @@ def test_the_examples_of_the_readme_are_heard(ears: Ears, script: Script, exampl
     assert all(script.match(words) == script.match(example) for words in understood)
 
 
-def test_phrases_are_understood_and_other_speech_is_mostly_refused(ears: Ears, script: Script):
+def test_phrases_are_understood_and_other_speech_is_mostly_refused(ears: PhraseEars, script: Script):
     refused, wrong, accepted = [], [], []
     for voice, speed in VOICES:
         for sentence in INSIDE:
@@ -94,11 +95,11 @@ def test_phrases_are_understood_and_other_speech_is_mostly_refused(ears: Ears, s
 @pytest.mark.parametrize(
     "pcm", [b"", bytes(64_000), tone(2, 40), tone(2, 3000)], ids=["nothing", "silence", "hum", "roar"]
 )
-def test_silence_and_noise_are_no_phrase(ears: Ears, pcm: bytes):
+def test_silence_and_noise_are_no_phrase(ears: PhraseEars, pcm: bytes):
     assert ears.hear(pcm) is None
 
 
-def test_the_same_audio_is_always_heard_the_same(ears: Ears):
+def test_the_same_audio_is_always_heard_the_same(ears: PhraseEars):
     first = synthesise("Show me the latest orders", rate=RATE)
     before = ears.hear(first)
     ears.hear(synthesise("I like pizza", rate=RATE))
@@ -108,55 +109,4 @@ def test_the_same_audio_is_always_heard_the_same(ears: Ears):
 def test_a_word_that_the_ears_lack_is_named():
     script = Script.from_data({"intents": [{"name": "n", "phrases": ["say xyzzyplugh"], "reply": "no"}]})
     with pytest.raises(ScriptError, match="'xyzzyplugh'"):
-        Ears(script).load()
-
-
-def test_activity_starts_and_ends_with_the_speech():
-    quiet, speech = tone(1, 30), synthesise("Who are you?", rate=RATE)
-    detector = ActivityDetector()
-    stream = quiet + speech + quiet
-    events = [
-        (name, end, pcm)
-        for end in range(640, len(stream) + 1, 640)
-        for name, pcm in detector.feed(stream[end - 640 : end])
-    ]
-    assert [name for name, _, _ in events] == ["start", "end"]
-    (_, started, _), (_, ended, utterance) = events
-    assert len(quiet) < started < len(quiet) + len(speech) / 2
-    assert ended > len(quiet) + len(speech) * 0.8
-    assert utterance in stream, "not a sample is lost or changed"
-    assert len(utterance) > len(speech) * 0.9
-
-
-@pytest.mark.parametrize("size", [1, 333, 640, 5000])
-def test_the_size_of_chunks_does_not_matter(size: int):
-    stream = tone(0.5, 30) + synthesise("Hello", rate=RATE) + tone(1, 30)
-    detector = ActivityDetector()
-    found = [e for i in range(0, len(stream), size) for e in detector.feed(stream[i : i + size])]
-    assert found == ActivityDetector().feed(stream)
-    assert found
-
-
-def test_a_click_is_no_speech():
-    assert ActivityDetector().feed(tone(0.5, 30) + tone(0.04, 8000) + tone(0.5, 30)) == []
-
-
-def test_a_loud_room_is_learned():
-    detector = ActivityDetector()
-    room = tone(4, 240)
-    assert detector.feed(room) == []
-    assert detector.feed(tone(1, 400)) == []
-
-
-@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
-def test_resampling_keeps_the_duration(rate: int):
-    resampler = Resampler(rate)
-    pcm = tone(1, 500)[: rate * 2] if rate <= RATE else tone(rate / RATE, 500)
-    out = b"".join(resampler.feed(pcm[i : i + 999]) for i in range(0, len(pcm), 999))
-    assert len(out) % 2 == 0
-    assert abs(len(out) / 2 - len(pcm) / 2 * RATE / rate) < RATE * 0.1
-
-
-def test_an_odd_byte_waits_for_its_other_half():
-    resampler = Resampler(RATE)
-    assert b"".join(resampler.feed(piece) for piece in (b"a", b"bc", b"def", b"")) == b"abcdef"
+        PhraseEars(script).load()
