@@ -58,9 +58,7 @@ def make_ears(script: Script, kind: str = "auto", whisper_model: str = "") -> Ea
     if importlib.util.find_spec("faster_whisper") is None:
         raise EarsError("Whisper's ears need the package faster-whisper: pip install faster-whisper.")
     ears = WhisperEars(whisper_model or WHISPER_MODEL, download=kind == "whisper")
-    if kind == "whisper" or whisper_model or ears.here():
-        return ears
-    return PhraseEars(script)
+    return ears if kind == "whisper" or whisper_model else BestEars(ears, PhraseEars(script))
 
 
 class PhraseEars:
@@ -178,6 +176,27 @@ class WhisperEars:
                     "--whisper-model, or let it be downloaded once with --ears whisper."
                 ) from error
         return self._model
+
+
+class BestEars:
+    """Whisper if its model is here, else the phrases. Found out when it is loaded: asking takes a second."""
+
+    def __init__(self, best: WhisperEars, other: PhraseEars):
+        self._best = best
+        self._other = other
+        self._lock = threading.Lock()
+        self.chosen: Ears | None = None
+
+    def load(self) -> None:
+        with self._lock:
+            if self.chosen is None:
+                self.chosen = self._best if self._best.here() else self._other
+        self.chosen.load()
+
+    def hear(self, pcm: bytes, language: str = "") -> str | None:
+        if self.chosen is None:
+            self.load()
+        return self.chosen.hear(pcm, language) if self.chosen else None
 
 
 def _found(look: Callable[[], Any]) -> bool:

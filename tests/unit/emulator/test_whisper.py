@@ -95,7 +95,10 @@ def test_it_is_chosen_where_its_model_is(model: Path):
     assert isinstance(make_ears(script, "auto", str(model)), WhisperEars)
     assert isinstance(make_ears(script, "whisper", str(model)), WhisperEars)
     assert isinstance(make_ears(script, "phrases", str(model)), PhraseEars)
-    assert isinstance(make_ears(script, "auto"), PhraseEars), "no model was ever downloaded here"
+    best = make_ears(script, "auto")
+    best.load()
+    assert isinstance(best.chosen, PhraseEars), "no model was ever downloaded here"
+    assert best.hear(synthesise("Who are you?", rate=16_000)) == "who are you"
 
 
 def test_a_model_that_is_not_there(model: Path):
