@@ -85,6 +85,7 @@ async def _serve(options: argparse.Namespace) -> None:
     async with emulator:
         if options.stop_with_stdin:
             threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
+        emulator.warm_up()
         variables = "\n".join(f"{name}={value}" for name, value in emulator.environment.items())
         print(f"Gemini Live emulator ready on {emulator.url}\n{variables}", flush=True)  # noqa: T201
         await stop.wait()

@@ -15,12 +15,13 @@ from typing import Any, Protocol
 import numpy as np
 from pocketsphinx import Decoder, get_model_path
 
-from .activity import BYTES_PER_SECOND, RATE
+from .activity import BYTES_PER_SECOND, QUIET, RATE
 from .script import Script, ScriptError
 
 # The chance of going on with one more phone of unknown speech. Lower hears more and mishears more.
-UNKNOWN_SPEECH_WEIGHT = 1e-13
+UNKNOWN_SPEECH_WEIGHT = 1e-12
 PIECE = BYTES_PER_SECOND // 10
+TEN_MS = RATE // 100  # samples
 # Digital silence, which synthetic speech has and microphones have not, spoils the recogniser's features.
 ROOM_NOISE = 10.0  # RMS of int16 samples
 SILENCE_BEFORE, SILENCE_AFTER = RATE * 3 // 10, RATE // 2  # samples that are added to an utterance
@@ -208,7 +209,15 @@ def _found(look: Callable[[], Any]) -> bool:
 
 
 def _in_a_room(pcm: bytes) -> bytes:
-    """Put the utterance between two moments of silence, with faint noise over all. The same for the same audio."""
-    samples = np.pad(np.frombuffer(pcm, "<i2").astype(np.float32), (SILENCE_BEFORE, SILENCE_AFTER))
+    """Put what was spoken between two moments of silence, with faint noise over all. The same for the same audio.
+
+    However long the silence was that came with it, the recogniser always gets as much: it is choosy about that.
+    """
+    samples = np.frombuffer(pcm, "<i2").astype(np.float32)
+    parts = samples[: len(samples) // TEN_MS * TEN_MS].reshape(-1, TEN_MS)
+    loud = np.flatnonzero(np.sqrt((parts * parts).mean(axis=1)) >= QUIET)
+    if len(loud):
+        samples = samples[loud[0] * TEN_MS : (loud[-1] + 1) * TEN_MS]
+    samples = np.pad(samples, (SILENCE_BEFORE, SILENCE_AFTER))
     samples += np.random.default_rng(0).normal(0, ROOM_NOISE, len(samples))
     return samples.clip(-32768, 32767).astype("<i2").tobytes()

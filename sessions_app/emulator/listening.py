@@ -144,8 +144,6 @@ class Listening:
         self._content.clear()
 
     async def content(self, message: dict[str, Any]) -> None:
-        if not (self._seeding or self._config.profile.content_anytime):
-            raise Refusal(INVALID_ARGUMENT)
         for content in message.get("turns", []):
             role = content.get("role", "user")
             if role not in ("user", "model"):

@@ -23,11 +23,10 @@ class Profile:
     `behavior`: what a function declaration without `behavior` means; `behaviors`: those that it may ask for.
     `thinking`: which ways of `thinkingConfig` are allowed ("budget", "level"); `thinking_required`: one of them must be
     given. `expressive`: takes `proactivity` and `enableAffectiveDialog`. `always_proactive`: refuses to have proactive
-    audio switched off. `content_anytime`: `clientContent` is more than the history that seeds a session.
-    `seeds_history`: heeds `initialHistoryInClientContent`. `turn_ends_with_call`: says `turnComplete` right after a
-    toolCall, not after the answer to it. `whole_transcripts`: says what it heard in one piece.
-    `interaction_status`: speaks several turns for one request and says when it is idle. `user_first`: an INTERRUPT
-    result waits for a user who is speaking.
+    audio switched off. `seeds_history`: heeds `initialHistoryInClientContent`. `turn_ends_with_call`: says
+    `turnComplete` right after a toolCall, not after the answer to it. `whole_transcripts`: says what it heard in one
+    piece. `interaction_status`: speaks several turns for one request and says when it is idle. `user_first`: an
+    INTERRUPT result waits for a user who is speaking.
     """
 
     apis: tuple[str, ...] = (GEMINI,)
@@ -38,7 +37,6 @@ class Profile:
     thinking_required: bool = False
     expressive: bool = False
     always_proactive: bool = False
-    content_anytime: bool = True
     seeds_history: bool = True
     turn_ends_with_call: bool = False
     whole_transcripts: bool = True
@@ -61,7 +59,7 @@ MODELS: dict[str, Profile] = {
         thinking_required=True, always_proactive=True, interaction_status=True, user_first=True,
     ),
     "gemini-3.1-flash-live-preview": Profile(
-        behaviors=frozenset({"BLOCKING"}), thinking=frozenset({"level"}), content_anytime=False
+        behaviors=frozenset({"BLOCKING"}), thinking=frozenset({"level"})
     ),
     "gemini-2.5-flash-native-audio-preview-12-2025": _NATIVE_AUDIO_2_5,
     "gemini-2.5-flash-native-audio-latest": _NATIVE_AUDIO_2_5,

@@ -1,10 +1,12 @@
-"""A pytest fixture for programs that talk to Gemini Live: `pytest_plugins = ["sessions_app.emulator.pytest_plugin"]`.
+"""A pytest fixture for programs that talk to Gemini Live.
+
+In the root `conftest.py`: `pytest_plugins = ["sessions_app.emulator.pytest_plugin"]`, then
 
     @pytest.mark.gemini_emulator(script={...}, faults=["close,at=turn"])
-    def test_it(gemini_emulator, monkeypatch): ...
+    def test_it(gemini_emulator): ...
 
 The fixture is an `Emulator` on a thread of its own, fresh for each test, that speaks as fast as it can, unless the mark
-says otherwise; while it runs, the two variables of its `environment` are set, so that google-genai finds it.
+says otherwise; while it runs, the variables of its `environment` are set, so that google-genai finds it.
 """
 
 from __future__ import annotations

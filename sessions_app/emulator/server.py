@@ -104,6 +104,7 @@ class Emulator:
         self.ca_file = Path(ca_out) if ca_out else None
         self._sessions: list[Session] = []
         self._numbers = 0
+        self._warm = False
         self._cleanup = ExitStack()
         self._ears: Ears = make_ears(self.script, ears, whisper_model)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -115,7 +116,11 @@ class Emulator:
     @property
     def environment(self) -> dict[str, str]:
         """The variables that point any google-genai program at this emulator."""
-        return {"GOOGLE_GEMINI_BASE_URL": self.url, "SSL_CERT_FILE": str(self.ca_file)}
+        return {
+            "GOOGLE_GEMINI_BASE_URL": self.url,
+            "GOOGLE_VERTEX_BASE_URL": self.url,
+            "SSL_CERT_FILE": str(self.ca_file),
+        }
 
     @property
     def sessions(self) -> list[Session]:
@@ -148,9 +153,14 @@ class Emulator:
             self._cleanup.close()
             raise
         self.port = self._server.sockets[0].getsockname()[1]
-        self.listener.start()
-        self._hearing_executor.submit(self._load)
         return self
+
+    def warm_up(self) -> None:
+        """Load what hearing and speaking need, beside what runs. The first connection does it if nobody did."""
+        if not self._warm:
+            self._warm = True
+            self.listener.start()
+            self._hearing_executor.submit(self._load)
 
     def _thread(self, name: str) -> ThreadPoolExecutor:
         executor = ThreadPoolExecutor(1, name)
@@ -245,6 +255,7 @@ class Emulator:
             value=_secret(request, url.query),
             constrained=bool(found and found[2]),
         )
+        self.warm_up()
         self._numbers += 1
         session = Session(self, websocket, self._numbers, credential)
         self._sessions.append(session)

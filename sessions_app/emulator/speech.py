@@ -48,11 +48,16 @@ class _Espeak:
             self._pieces.append(ctypes.string_at(samples, count * 2))
         return 0
 
-    def speak(self, text: str, voice: Voice, languages: list[str], words_per_minute: int) -> np.ndarray:
+    def choose(self, voice: Voice, languages: list[str]) -> str:
+        """Take the first of the languages that there is; which one that was."""
         suffix = f"+{voice.variant}" if voice.variant else ""
-        names = [language + suffix for language in languages]
-        if not any(self._library.espeak_SetVoiceByName(name.encode()) == 0 for name in names):
-            raise SpeechError(f"espeak-ng has no voice {names[-1]!r}.")
+        for language in languages:
+            if self._library.espeak_SetVoiceByName((language + suffix).encode()) == 0:
+                return language
+        raise SpeechError(f"espeak-ng has no voice {languages[-1] + suffix!r}.")
+
+    def speak(self, text: str, voice: Voice, languages: list[str], words_per_minute: int) -> np.ndarray:
+        self.choose(voice, languages)
         self._library.espeak_SetParameter(_PARAMETER_RATE, round(words_per_minute * voice.pace), 0)
         self._library.espeak_SetParameter(_PARAMETER_PITCH, voice.pitch, 0)
         encoded = text.encode()
@@ -67,17 +72,29 @@ _lock = threading.Lock()
 _espeak: _Espeak | None = None
 
 
+def _library() -> _Espeak:
+    global _espeak
+    if _espeak is None:
+        _espeak = _Espeak()
+    return _espeak
+
+
+def language_spoken(code: str) -> str:
+    """What espeak-ng calls the language in which a BCP 47 code is spoken: "de-DE" → "de"."""
+    with _lock:
+        return _library().choose(Voice(""), espeak_language(code))
+
+
 @lru_cache(maxsize=64)
 def synthesise(
     text: str, voice: str = "", words_per_minute: int = WORDS_PER_MINUTE, rate: int = RATE, language: str = ""
 ) -> bytes:
     """Speak `text`: signed 16-bit little-endian mono samples at `rate` Hz.
 
-    `voice` is one of Gemini's names ("Kore"), an espeak-ng name ("en-gb+f1"), or empty; any other name speaks in the
+    `voice` is one of Gemini's names ("Kore"), an espeak-ng name ("en-us+f1"), or empty; any other name speaks in the
     default voice. `language` is a BCP 47 code; one that espeak-ng does not speak is spoken as English. Blocks for some
     milliseconds: call it off the event loop. Raises `SpeechError`.
     """
-    global _espeak
     spoken, _, variant = voice.partition("+")
     if spoken.startswith("en-"):
         languages, chosen = [spoken], Voice(variant)
@@ -87,8 +104,7 @@ def synthesise(
     if not text:
         return b""
     with _lock:
-        if _espeak is None:
-            _espeak = _Espeak()
-        samples = _espeak.speak(text, chosen, languages, words_per_minute)
-        spoken_rate = _espeak.rate
+        espeak = _library()
+        samples = espeak.speak(text, chosen, languages, words_per_minute)
+    spoken_rate = espeak.rate
     return soxr.resample(samples, spoken_rate, rate).astype("<i2").tobytes() if len(samples) else b""

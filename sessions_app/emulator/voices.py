@@ -32,8 +32,8 @@ VOICES = {
 
 # Where espeak-ng calls a language otherwise than BCP 47 does, or has a dialect of its own.
 _LANGUAGES = {
-    "en-gb": "en-gb", "en-us": "en-us", "en": "en-us", "en-in": "en-gb", "en-au": "en-gb", "en-nz": "en-gb",
-    "es-us": "es-419", "es-mx": "es-419", "fr": "fr-fr", "zh": "cmn", "no": "nb", "fil": "id",
+    "en": "en-us", "en-us": "en-us", "en-gb": "en", "en-in": "en", "en-au": "en", "en-nz": "en", "es-us": "es-419",
+    "es-mx": "es-419", "fr": "fr-fr", "zh": "cmn", "no": "nb", "fil": "id",
 }  # fmt: skip
 
 

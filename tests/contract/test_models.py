@@ -77,20 +77,15 @@ async def test_05_taken(emulator: Emulator, model: str, version: str, setup: dic
         assert spoken(await turn(session)) == "Hello! How can I help you?"
 
 
-async def test_05_content_only_seeds_3_1(emulator: Emulator):
+async def test_05_content_seeds_3_1_and_is_answered_ever_after(emulator: Emulator):
+    """Google's page and its SDK's own tests say so; in spring 2026 it was refused."""
     seeding = {"output_audio_transcription": {}, "history_config": {"initial_history_in_client_content": True}}
     async with dial(emulator, seeding, model=M31) as session:
         await session.send_client_content(turns=[said("My name is Ada.")], turn_complete=True)
         await session.send_realtime_input(text="what did I ask before")
         assert spoken(await turn(session)) == "Before this you said: My name is Ada."
         await session.send_client_content(turns=[said("hello")])
-        with pytest.raises(errors.APIError, match=INVALID) as caught:
-            await turn(session)
-    assert caught.value.code == 1007
-    async with dial(emulator, model=M31) as session:
-        await session.send_client_content(turns=[said("hello")])
-        with pytest.raises(errors.APIError, match=INVALID):
-            await turn(session)
+        assert spoken(await turn(session)) == "Hello! How can I help you?"
 
 
 async def test_05_2_5_answers_content_that_would_only_seed_others(emulator: Emulator):

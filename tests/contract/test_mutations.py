@@ -274,7 +274,7 @@ def garble(text: str, how: str, where: int, junk: Any) -> str | bytes:
 
 TREE = ["replace", "replace a leaf", "replace a leaf", "drop", "rename", "respell", "respell", "twin", "repeat", "nest",
         "another", "another", "huge"]  # fmt: skip
-FLAT = ["no"] * 8 + ["cut", "flip", "duplicate key", "splice"]
+FLAT = ["no"] * 26 + ["cut", "flip", "duplicate key", "splice"]
 NUMBER = st.integers(0, 999)
 
 

@@ -11,10 +11,10 @@ from contextlib import suppress
 
 from websockets.asyncio.client import connect
 
-from .limit import decode
+from .limit import PATH, SETUP, decode
 
 CONTEXT = ssl.create_default_context(cafile=os.environ["GEMINI_CA_FILE"])
-GEMINI = os.environ["GEMINI_BASE_URL"].replace("https:", "wss:") + "/"
+GEMINI = os.environ["GEMINI_BASE_URL"].replace("https:", "wss:") + PATH
 
 
 async def application(scope, receive, send) -> None:
@@ -26,7 +26,7 @@ async def application(scope, receive, send) -> None:
     await send({"type": "websocket.accept", "subprotocol": "gemlive.v1"})
     options = {"ssl": CONTEXT, "compression": None, "ping_interval": None, "max_queue": None}
     async with connect(GEMINI, **options) as gemini:
-        await gemini.send('{"setup": {}}')
+        await gemini.send(SETUP)
         await gemini.recv()
         await send({"type": "websocket.send", "text": '{"type":"status","data":{"status":"CONNECTED"}}'})
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
+PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent?key=k"
 ROOT = Path(__file__).parents[3]
 
 
@@ -43,6 +47,7 @@ def test_can_be_trusted_when_it_is_ready(tmp_path: Path):
         with socket.create_connection(("127.0.0.1", port), 5) as plain:
             context.wrap_socket(plain, server_hostname="127.0.0.1").close()
         assert process.stdout.readline() == f"GOOGLE_GEMINI_BASE_URL=https://127.0.0.1:{port}\n"
+        assert process.stdout.readline() == f"GOOGLE_VERTEX_BASE_URL=https://127.0.0.1:{port}\n"
         assert process.stdout.readline() == f"SSL_CERT_FILE={authority}\n"
 
 
@@ -83,6 +88,46 @@ def test_wrong_options(arguments: list[str], sentence: str):
     with program(*arguments) as process:
         _, errors = process.communicate(timeout=10)
     assert (process.returncode, errors) == (2, sentence)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--fault", "explode"], "There is no fault 'explode': choose one of refuse_upgrade, close, abort, "),
+        (["--fault", "close,at=noon"], "There is no moment 'noon': choose one of upgrade, setup, ready, "),
+        (["--chunk", "0"], "A chunk of audio is from 0.01 to 10 seconds long."),
+        (["--jitter", "2"], "Speed, burst and playback gap must not be negative, and jitter is from 0 to 1."),
+    ],
+)
+def test_options_that_cannot_be(arguments: list[str], sentence: str):
+    with program(*arguments) as process:
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert errors.startswith(sentence)
+
+
+def test_faults_and_recordings_by_flags(tmp_path: Path):
+    authority = tmp_path / "ca.pem"
+    flags = ["--fault", "refuse_upgrade,times=1", "--fault", "close,at=turn_complete,code=4000,reason=enough"]
+    with program("--ca-out", str(authority), "--speed", "0", "--record", str(tmp_path / "all"), *flags) as process:
+        url = f"wss://127.0.0.1:{ready_port(process)}{PATH}"
+        context = ssl.create_default_context(cafile=authority)
+        with pytest.raises(InvalidStatus) as refused:
+            connect(url, ssl=context, proxy=None)
+        assert refused.value.response.status_code == 429
+        with connect(url, ssl=context, proxy=None) as socket:
+            socket.send('{"setup": {"model": "models/gemini-3.8-live"}}')
+            socket.send('{"realtimeInput": {"text": "hello"}}')
+            with suppress(ConnectionClosed):
+                while True:
+                    socket.recv(timeout=10)
+            assert (socket.close_code, socket.close_reason) == (4000, "enough")
+        process.terminate()
+        process.wait(timeout=10)
+    [folder] = (tmp_path / "all").iterdir()
+    last = json.loads((folder / "frames.jsonl").read_text().splitlines()[-1])
+    assert last["message"]["serverContent"] == {"turnComplete": True}
+    assert (folder / "spoken.wav").stat().st_size > 10_000
 
 
 def test_needs_nothing_of_the_project_and_no_django():

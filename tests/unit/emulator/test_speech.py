@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sessions_app.emulator.script import Script
-from sessions_app.emulator.speech import BYTES_PER_SECOND, RATE, VOICES, SpeechError, synthesise
+from sessions_app.emulator.speech import BYTES_PER_SECOND, RATE, VOICES, SpeechError, language_spoken, synthesise
 
 
 @pytest.mark.parametrize("voice", ["", "Kore", "Charon", "A name that Google invents tomorrow", "en-us+f4"])
@@ -20,7 +20,37 @@ def test_speaks_whole_samples(voice: str):
 
 
 def test_voices_differ():
-    assert len({synthesise("Hello there, how are you?", voice) for voice in VOICES}) == len(VOICES)
+    assert len(set(VOICES.values())) == len(VOICES)
+    usual, quick, low = (synthesise("Hello there, how are you?", name) for name in ("Kore", "Fenrir", "Algenib"))
+    assert len(quick) < len(usual) * 0.95
+    assert brightness(low) < brightness(usual) * 0.9
+
+
+def brightness(pcm: bytes) -> float:
+    """How often the wave crosses zero: a low voice does less often."""
+    samples = np.frombuffer(pcm, "<i2")
+    return float(np.mean(np.diff(np.signbit(samples).astype(int)) != 0))
+
+
+def test_gemini_has_thirty_voices():
+    assert len(VOICES) == 30
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["ar-EG", "bn-BD", "nl-NL", "fr-FR", "fr-CA", "de-DE", "hi-IN", "id-ID", "it-IT", "ja-JP", "ko-KR", "mr-IN",
+     "pl-PL", "pt-BR", "ro-RO", "ru-RU", "es-ES", "es-US", "ta-IN", "te-IN", "th-TH", "tr-TR", "uk-UA", "vi-VN",
+     "gu-IN", "kn-IN", "ml-IN", "cmn-CN"],
+)  # fmt: skip
+def test_languages_of_the_live_api_are_spoken(code: str):
+    assert language_spoken(code).partition("-")[0] == code.partition("-")[0]
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [("en-IN", "en"), ("en-US", "en-us"), ("es-US", "es-419"), ("pt-BR", "pt-br"), ("xx-YY", "en-us")]
+)
+def test_dialects(code: str, name: str):
+    assert language_spoken(code) == name
 
 
 def test_rate_changes_samples_and_not_duration():
