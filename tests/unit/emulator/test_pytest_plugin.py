@@ -66,7 +66,8 @@ def test_it_answers_on_a_free_port_without_django(tmp_path: Path):
 
 def test_variables_are_set_while_it_runs(tmp_path: Path):
     tests = """
-        NAMES = ("GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL", "SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+        NAMES = ("GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL", "SSL_CERT_FILE",
+                 "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
         def variables():
             return {name: os.environ[name] for name in NAMES if name in os.environ}
 
