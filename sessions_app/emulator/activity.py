@@ -63,6 +63,7 @@ class Stream:
 
     def __init__(self, sensitivity: Sensitivity, on_event: Callable[[str, bytes], None]):
         self.on_event = on_event
+        self.lock = threading.Lock()  # for what waits: one thread puts, another takes
         self.waiting: deque[bytes | None] = deque()  # None: end the utterance here
         self.waiting_bytes = 0
         self.seconds_heard = 0.0
@@ -82,13 +83,14 @@ class Stream:
     def next_window(self) -> bytes | None:
         """The next whole window; None if there is none yet. Ends the utterance where the client asked for it."""
         while len(self._rest) < WINDOW_BYTES:
-            if not self.waiting:
-                return None
-            piece = self.waiting.popleft()
+            with self.lock:
+                if not self.waiting:
+                    return None
+                piece = self.waiting.popleft()
+                self.waiting_bytes -= len(piece or b"")
             if piece is None:
                 self._flush()
             else:
-                self.waiting_bytes -= len(piece)
                 self._rest += piece
         window, self._rest = self._rest[:WINDOW_BYTES], self._rest[WINDOW_BYTES:]
         return window
@@ -152,11 +154,13 @@ class Listener:
 
     def feed(self, stream: Stream, pcm: bytes) -> None:
         """Hear 16 kHz audio, whole samples."""
-        stream.waiting.append(pcm)
-        stream.waiting_bytes += len(pcm)
-        while stream.waiting_bytes > MAX_WAITING and (oldest := stream.waiting.popleft()) is not None:
-            stream.waiting_bytes -= len(oldest)
-            self.lost += len(oldest)
+        with stream.lock:
+            stream.waiting.append(pcm)
+            stream.waiting_bytes += len(pcm)
+            while stream.waiting_bytes > MAX_WAITING:
+                oldest = stream.waiting.popleft() or b""
+                stream.waiting_bytes -= len(oldest)
+                self.lost += len(oldest)
         self._ready(stream)
 
     def flush(self, stream: Stream) -> None:
@@ -184,6 +188,8 @@ class Listener:
                 self.work()
             except RuntimeError:  # the event loop has closed
                 logger.debug("Nobody listens to the listener", exc_info=True)
+            except Exception:  # one session's trouble shall not make all deaf
+                logger.exception("The emulator did not hear something")
             time.sleep(PAUSE)
 
     def work(self) -> None:

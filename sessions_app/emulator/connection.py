@@ -54,7 +54,7 @@ class Connection(ServerConnection):
             return head if len(head) > MAX_HEAD else None
         length = LENGTH.search(head)
         size = int(length[1][:12]) if length else 0
-        if not size or size > MAX_BODY:  # too large: the library refuses it
+        if not size or size > MAX_BODY:  # too large: the library hangs up
             return head + found + body
         if len(body) < size:
             return None

@@ -13,10 +13,12 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from .faults import KINDS, MOMENTS, Fault, FaultError
+from .proto import check_nesting
 from .wire import Refusal
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def respond(emulator: Emulator, request: Request, path: str, key: str, body: byt
 
 
 def reply(status: int, value: Any) -> Response:
-    body = (json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n").encode()
+    body = (json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n").encode(errors="replace")
     headers = Headers()
     headers["Content-Type"] = "application/json; charset=utf-8"
     headers["Content-Length"] = str(len(body))
@@ -79,8 +81,8 @@ def _route(emulator: Emulator, method: str, path: str, key: str, body: bytes) ->
             emulator.faults.clear()
             return {"faults": []}
         case ["_emulator", "faults", number], "DELETE":
-            if not (number.isdecimal() and emulator.faults.remove(int(number))):
-                raise HttpError(404, f"No fault with the id {number} is waiting.")
+            if not (number.isdecimal() and len(number) < 10 and emulator.faults.remove(int(number))):
+                raise HttpError(404, f"No fault with the id {number[:20]} is waiting.")
             return {"faults": emulator.faults.describe()}
         case ["_emulator", "faults" | "sessions", *_], _:
             raise HttpError(405, f"{method} does nothing here: see docs/emulator.md.")
@@ -103,7 +105,7 @@ def _session(emulator: Emulator, number: str) -> dict[str, Any]:
         if str(session.number) == number:
             frames = [{**asdict(frame), "seconds": round(frame.seconds, 4)} for frame in session.frames]
             return {**session.describe(), "frames": frames}
-    raise HttpError(404, f"There is no session {number}.")
+    raise HttpError(404, f"There is no session {number[:20]}.")
 
 
 def _add_faults(emulator: Emulator, body: bytes) -> dict[str, Any]:
@@ -119,6 +121,8 @@ def _add_faults(emulator: Emulator, body: bytes) -> dict[str, Any]:
 
 def _json(body: bytes) -> Any:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        value = msgspec.json.decode(body)
+        check_nesting(value)
+    except (ValueError, RecursionError, Refusal):
         raise HttpError(400, "Invalid JSON payload received. Unable to parse the body as JSON.") from None
+    return value

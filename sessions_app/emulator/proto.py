@@ -30,7 +30,7 @@ class Refusal(Exception):
 
 def shorten(reason: str) -> str:
     """Cut `reason` to what a close frame can carry."""
-    return reason.encode()[:MAX_CLOSE_REASON].decode(errors="ignore")
+    return reason.encode(errors="replace")[:MAX_CLOSE_REASON].decode(errors="ignore")
 
 
 class Mismatch(Exception):
@@ -96,20 +96,32 @@ class Message:
                 try:
                     result[name] = reader(item)
                 except Mismatch as mismatch:
-                    raise mismatch.inside(snake(name)) from None
+                    raise _as_google_says(mismatch, key, name, reader, item) from None
         return result
+
+
+def _as_google_says(mismatch: Mismatch, key: str, name: str, reader: Reader, value: Any) -> Mismatch:
+    """A list or an object where neither can be is told of the field's parent; all else of the field itself."""
+    if not mismatch.path and isinstance(value, list) and not isinstance(reader, Listed):
+        return Mismatch(
+            f'Invalid JSON payload received. Unknown name "{key[:40]}" at %: Proto field is not repeating, '
+            "cannot start list."
+        )
+    item = reader.item if isinstance(reader, Listed) else reader
+    if not mismatch.path and isinstance(value, dict) and not isinstance(item, Message | Mapped) and item not in FREE:
+        return Mismatch(f"Invalid value at % ({snake(name)}), Starting an object on a scalar field")
+    return mismatch.inside(snake(name))
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A repeated field."""
+    """A repeated field. One value is taken for a list of one, as Google's frontends do."""
 
     item: Reader
 
     def __call__(self, value: Any) -> list[Any]:
         if not isinstance(value, list):
-            # proto3 JSON takes one value for a list of one, but Google's frontends do not.
-            raise wrong_type("TYPE_MESSAGE" if isinstance(self.item, Message) else "TYPE_LIST", value)
+            return [self.item(value)]
         result = []
         for index, item in enumerate(value):
             try:
@@ -129,11 +141,11 @@ class Mapped:
         if not isinstance(value, dict):
             raise wrong_type("TYPE_MESSAGE", value)
         result = {}
-        for key, item in value.items():
+        for index, (key, item) in enumerate(value.items()):
             try:
                 result[key] = self.item(item)
             except Mismatch as mismatch:
-                raise mismatch.inside(f"[{key[:20]}].value") from None
+                raise mismatch.inside(f"[{index}].value") from None  # entries of a map have numbers, in their words
         return result
 
 
@@ -178,6 +190,8 @@ def _only(*kinds: type) -> Callable[[Any], Any]:
 def _number(value: Any) -> float:
     if type(value) not in (int, float, str):
         raise ValueError
+    if type(value) is str and ("_" in value or value != value.strip()):
+        raise ValueError  # Python is more lenient than JSON
     try:
         return float(value)
     except OverflowError:
@@ -186,6 +200,8 @@ def _number(value: Any) -> float:
 
 def _integer(limit: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:
+        if type(value) is str and re.fullmatch(r"-?\d{1,19}", value):
+            value = int(value)  # not by way of a float, which is too coarse for these
         number = value if type(value) is int else _number(value)
         if not -limit <= number < limit or number != int(number):
             raise ValueError
@@ -220,6 +236,7 @@ def _struct(value: Any) -> dict[str, Any]:
 
 struct = Scalar("type.googleapis.com/google.protobuf.Struct", _struct)
 anything = Scalar("type.googleapis.com/google.protobuf.Value", _free)
+FREE = (struct, anything)
 
 _TO_STANDARD_BASE64 = bytes.maketrans(b"-_", b"+/")
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 import trustme
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import Server, serve
 from websockets.http11 import Request, Response
 
 from . import control, speech
@@ -92,7 +92,7 @@ class Emulator:
         self.script = _read_script(script)
         self.bad_keys = frozenset(bad_keys)
         self.pace = Pace(**pace)
-        self.record = Path(record) if record else None
+        self.record = _make_folder(record)
         self.record_audio = record_audio
         self.echo = echo
         self.faults = Faults([*self.script.faults, *map(_read_fault, faults)])
@@ -234,11 +234,13 @@ class Emulator:
 
     # Connections.
 
-    def _upgrade(self, connection: ServerConnection, request: Request) -> Response | None:
-        url = urlsplit("//host" + request.path)
+    def _upgrade(self, connection: Connection, request: Request) -> Response | None:
+        try:
+            url = urlsplit("//host" + request.path)
+        except ValueError:
+            return control.refuse(400, "This is no URL.")
         if not (GEMINI_PATH.fullmatch(url.path) or VERTEX_PATH.fullmatch(url.path)):
-            body = connection.body if isinstance(connection, Connection) else b""
-            return control.respond(self, request, url.path, _secret(request, url.query), body)
+            return control.respond(self, request, url.path, _secret(request, url.query), connection.body)
         self.dials += 1
         if refused := self.faults.due("upgrade", 0, self.dials).get("refuse_upgrade"):
             return control.refuse(refused.status, refused.reason or "The service is currently unavailable.")
@@ -286,6 +288,16 @@ def _secret(request: Request, query: str) -> str:
         or asked.get("key", [""])[0]
         or authorization.partition(" ")[2].strip()
     )
+
+
+def _make_folder(folder: str | Path | None) -> Path | None:
+    if not folder:
+        return None
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"Recordings cannot be written to {folder}: {error.strerror}.") from None
+    return Path(folder)
 
 
 def _read_script(script: str | Path | dict[str, Any] | Script | None) -> Script:

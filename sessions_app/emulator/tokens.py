@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +56,9 @@ class Tokens:
             raise Refusal("expire_time must be in the future and at most 20 hours away.", code=400)
         setup = given.get("bidiGenerateContentSetup")
         mask = given.get("fieldMask", "")
-        locked = [[_camel(step) for step in path.split(".")] for path in mask.split(",") if path]
+        locked = [_field(path) for path in mask.split(",") if path]
+        if setup is not None and locked and not all(_covered(path, locked) for path in _paths(setup)):
+            raise Refusal("BidiGenerateContentSetup contains fields that are not specified in field_mask.", code=400)
         uses = given.get("uses", 1)
         name = f"auth_tokens/{secrets.token_hex(32)}"
         self._tokens[name] = Token(
@@ -113,8 +116,29 @@ def _copy(value: Any) -> Any:
     return {key: _copy(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def _camel(step: str) -> str:
-    return next((name for name in (*wire.SETUP.fields, *wire.GENERATION.fields) if snake(name) == step), step)
+def _field(path: str) -> list[str]:
+    """A path of a field mask as the setup's own names. Raises `Refusal` for one that leads nowhere."""
+    steps, reader = [], wire.SETUP
+    for step in path.split("."):
+        fields = reader.fields if isinstance(reader, Message) else {}
+        name = next((name for name in fields if step in (name, snake(name))), None)
+        if name is None:
+            raise Refusal(f"Invalid value at 'field_mask': there is no field {path[:40]!r}.", code=400)
+        steps, reader = [*steps, name], fields[name]
+    return steps
+
+
+def _paths(setup: dict[str, Any]) -> Iterator[list[str]]:
+    """What a setup sets, two levels deep, as the SDKs name it in their masks."""
+    for key, value in setup.items():
+        if isinstance(value, dict) and value:
+            yield from ([key, inner] for inner in value)
+        else:
+            yield [key]
+
+
+def _covered(path: list[str], locked: list[list[str]]) -> bool:
+    return any(path[: len(mask)] == mask[: len(path)] for mask in locked)
 
 
 def _time(given: dict[str, Any], name: str, default: datetime.datetime) -> datetime.datetime:

@@ -122,7 +122,7 @@ async def test_02_second_setup(emulator: Emulator):
         ("{}", "Request contains an invalid argument."),
         ('{"setup": 5}', "Invalid value at 'setup' (TYPE_MESSAGE), 5"),
         ('{"setup": {"model": 5}}', "Invalid value at 'setup.model' (TYPE_STRING), 5"),
-        ('{"setup": {"model": "models/m", "tools": {}}}', "Invalid value at 'setup.tools' (TYPE_MESSAGE)"),
+        ('{"setup": {"model": "models/m", "tools": 5}}', "Invalid value at 'setup.tools' (TYPE_MESSAGE), 5"),
         ('{"setup": {"generationConfig": {"topP": "x"}}}', "Invalid value at 'setup.generation_config.top_p'"),
     ],
 )  # fmt: skip

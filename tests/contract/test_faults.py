@@ -317,6 +317,9 @@ async def test_13_a_fault_that_strikes_now(emulator: Emulator):
         ("GET", "/sessions/99", b"", 404, "There is no session 99."),
         ("GET", "/elsewhere", b"", 404, "no such path"),
         ("POST", "/elsewhere", b"{}", 404, "no such path"),
+        ("POST", "/faults", b'{"\\ud800": 1}', 400, ""),
+        ("POST", "/faults", b"[" * 5000 + b"]" * 5000, 400, "Unable to parse"),
+        ("DELETE", "/faults/" + "9" * 5000, b"", 404, "No fault with the id 9999"),
     ],
 )
 async def test_13_wrong_requests(emulator: Emulator, method: str, path: str, body: bytes, status: int, sentence: str):

@@ -56,7 +56,7 @@ def snake(name: str) -> str:
 
 
 def path(steps: tuple) -> str:
-    text = "".join("[0]" if step == 0 else "[k].value" if step == "[k]" else "." + snake(step) for step in steps)
+    text = "".join("[0]" if step == 0 else "[0].value" if step == "[k]" else "." + snake(step) for step in steps)
     return text.removeprefix(".")
 
 
@@ -65,7 +65,7 @@ def cut(sentence: str) -> str:
 
 
 NO_OBJECT = [5, -1.5, "x", True, []]
-NO_NUMBER = ["x", "", "1e", True, [], {}]
+NO_NUMBER = ["x", "", "1e", "1_0", " 7 ", True, [], {}]
 WRONG = {
     "TYPE_STRING": [5, -1.5, True, [], {}, ["x"]],
     "TYPE_BOOL": [1, 0, "x", 1.5, [], {}],
@@ -86,9 +86,9 @@ def wrong_values(reader: Any) -> Iterator[tuple[Any, str]]:
         kind, values = "TYPE_BYTES", WRONG["TYPE_BYTES"]
     elif isinstance(reader, proto.Message | proto.Mapped):
         kind, values = "TYPE_MESSAGE", NO_OBJECT
-    elif isinstance(reader, proto.Listed):
-        kind = "TYPE_MESSAGE" if isinstance(reader.item, proto.Message) else "TYPE_LIST"
-        values = [5, -1.5, "x", True, {}]
+    elif isinstance(reader, proto.Listed):  # one value is taken for a list of one
+        yield from ((value, said) for value, said in wrong_values(reader.item) if not isinstance(value, list))
+        return
     elif isinstance(reader, proto.OneOf):
         kind = f"type.googleapis.com/google.ai.generativelanguage.v1beta.{reader.kind}"
         values = ["NONSENSE", "", 99, -1, 1.5, True, [], {}]
@@ -98,6 +98,20 @@ def wrong_values(reader: Any) -> Iterator[tuple[Any, str]]:
     for value in values:
         shown = f", {json.dumps(value)[:40]}" if isinstance(value, str | int | float) else ""
         yield value, sentence.format(kind) + shown
+
+
+def reason(steps: tuple, reader: Any, value: Any, sentence: str, spell=str) -> str:
+    """The whole reason. A list or an object where neither can be is told of the parent."""
+    last, parent = steps[-1], path(steps[:-1])
+    at = f" at '{parent}'" if parent else ""
+    item = reader.item if isinstance(reader, proto.Listed) else reader
+    if last not in (0, "[k]"):
+        if isinstance(value, list):
+            no_list = "Proto field is not repeating, cannot start list."
+            return cut(f'Invalid JSON payload received. Unknown name "{spell(last)}"{at}: {no_list}')
+        if isinstance(value, dict) and not isinstance(item, proto.Message | proto.Mapped):
+            return cut(f"Invalid value{at} ({snake(last)}), Starting an object on a scalar field")
+    return cut(sentence.replace("%", f"'{path(steps)}'"))
 
 
 PLACES = [(steps, reader) for steps, reader in walk(wire.CLIENT_MESSAGE) if steps and reader is not proto.anything]
@@ -111,10 +125,10 @@ def mistakes(values: int) -> Iterator[tuple[Any, str]]:
         found = list(wrong_values(reader))
         for index in range(min(values, len(found))):
             value, sentence = found[(number + index) % len(found)]  # another one for each place
-            yield build(steps, value), cut(sentence.replace("%", f"'{path(steps)}'"))
+            yield build(steps, value), reason(steps, reader, value, sentence)
     for steps in MESSAGES:
-        reason = UNKNOWN.replace("%", f"'{path(steps)}'") if steps else UNKNOWN.replace(" at %", "")
-        yield build(steps, {"surprise": 1}), cut(reason)
+        unknown = UNKNOWN.replace("%", f"'{path(steps)}'") if steps else UNKNOWN.replace(" at %", "")
+        yield build(steps, {"surprise": 1}), cut(unknown)
 
 
 def test_02_the_walk_sees_every_field():
@@ -124,29 +138,43 @@ def test_02_the_walk_sees_every_field():
 
 
 def test_02_wrong_values_and_unknown_fields_everywhere():
-    for message, reason in mistakes(values=99):
+    for message, wanted in mistakes(values=99):
         with pytest.raises(wire.Refusal) as refusal:
             wire.parse(json.dumps(message))
-        assert (refusal.value.code, refusal.value.reason) == (1007, reason), message
+        assert (refusal.value.code, refusal.value.reason) == (1007, wanted), message
 
 
 def test_02_wrong_values_in_the_other_spelling():
     for steps, reader in PLACES:
         value, sentence = next(wrong_values(reader))
-        with pytest.raises(wire.Refusal, match=re.escape(cut(sentence.replace("%", f"'{path(steps)}'")))):
+        with pytest.raises(wire.Refusal, match=re.escape(reason(steps, reader, value, sentence, snake))):
             wire.parse(json.dumps(build(steps, value, snake)))
 
 
 async def test_02_wrong_values_and_unknown_fields_close_the_connection(emulator: Emulator):
     context = emulator.ssl_context()
     async with bystander(emulator):
-        for message, reason in mistakes(values=1):
+        for message, wanted in mistakes(values=1):
             async with connect(url(emulator), ssl=context, **FAST) as ws:
                 await ws.send(json.dumps(message))
                 with pytest.raises(ConnectionClosed):
                     await ws.recv()
-                assert (ws.close_code, ws.close_reason) == (1007, reason), message
+                assert (ws.close_code, ws.close_reason) == (1007, wanted), message
         await emulator.until(lambda: len(emulator.sessions) == 1)
+
+
+def test_02_one_value_is_taken_for_a_list_of_one():
+    part = {"text": "Be brief."}
+    _, setup = wire.parse(json.dumps({"setup": {"model": "m", "systemInstruction": {"parts": part}}}))
+    assert setup["systemInstruction"]["parts"] == [part]
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [("9007199254740993", 9007199254740993), ("-7", -7), (3.0, 3), ("1e2", 100)]
+)
+def test_02_whole_numbers_are_read_exactly(given: Any, read: int):
+    setup = {"model": "m", "contextWindowCompression": {"triggerTokens": given}}
+    assert wire.parse(json.dumps({"setup": setup}))[1]["contextWindowCompression"] == {"triggerTokens": read}
 
 
 FAST: dict[str, Any] = {"proxy": None, "compression": None, "ping_interval": None, "max_size": None}

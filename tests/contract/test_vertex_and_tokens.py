@@ -220,6 +220,18 @@ async def test_01_what_a_token_locks(emulator: Emulator, additional: list | None
         ({"x-goog-api-key": "k"}, {"expireTime": "tomorrow"}, 400, "Timestamp"),
         ({"x-goog-api-key": "k"}, {"expireTime": "2020-01-01T00:00:00Z"}, 400, "must be in the future"),
         ({"x-goog-api-key": "k"}, [], 400, "Invalid value"),
+        (
+            {"x-goog-api-key": "k"},
+            {"bidiGenerateContentSetup": {"model": "m"}, "fieldMask": "model.x"},
+            400,
+            "no field",
+        ),
+        (
+            {"x-goog-api-key": "k"},
+            {"bidiGenerateContentSetup": {"model": "m"}, "fieldMask": "tools"},
+            400,
+            "not specified in",
+        ),
     ],
 )
 async def test_01_refused_token_requests(emulator: Emulator, headers: dict, body: Any, status: int, sentence: str):

@@ -95,6 +95,7 @@ def test_wrong_options(arguments: list[str], sentence: str):
     [
         (["--fault", "explode"], "There is no fault 'explode': choose one of refuse_upgrade, close, abort, "),
         (["--fault", "close,at=noon"], "There is no moment 'noon': choose one of upgrade, setup, ready, "),
+        (["--record", __file__], f"Recordings cannot be written to {__file__}: File exists."),
         (["--chunk", "0"], "A chunk of audio is from 0.01 to 10 seconds long."),
         (["--jitter", "2"], "Speed, burst and playback gap must not be negative, and jitter is from 0 to 1."),
     ],
