@@ -6,7 +6,6 @@ too (see conformance.py).
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -52,17 +51,16 @@ def _recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator | Google]:
     if google := target_of_this_run():
-        async with asyncio.timeout(60):
-            yield google
+        yield google
         return
-    async with asyncio.timeout(40), Emulator(speed=0, record_audio=True, bad_keys=["bad"]) as running:
+    async with Emulator(speed=0, record_audio=True, bad_keys=["bad"]) as running:
         yield running
 
 
 @pytest.fixture
 async def steady() -> AsyncIterator[Emulator]:
     """An emulator that speaks at twice real time, so that a long reply can be interrupted."""
-    async with asyncio.timeout(40), Emulator(speed=2, record_audio=True) as running:
+    async with Emulator(speed=2, record_audio=True) as running:
         yield running
 
 

@@ -42,7 +42,8 @@ def folder() -> Path:
         shutil.copy(SOURCE / name, place / name)
     if not (place / "node_modules" / "installed").exists():
         command = ["npm", "ci", "--ignore-scripts", "--no-progress"]
-        subprocess.run(command, cwd=place, check=True, capture_output=True, timeout=300)
+        installed = subprocess.run(command, cwd=place, check=False, capture_output=True, text=True, timeout=300)
+        assert installed.returncode == 0, f"npm could not install the SDK: {installed.stderr}"
         (place / "node_modules" / "installed").touch()
     return place
 
@@ -81,7 +82,8 @@ def talk(folder: Path, emulator: Emulator) -> Callable[..., Any]:
         try:
             if meanwhile:
                 await meanwhile()
-            output, errors = await speaking
+            async with asyncio.timeout(60):
+                output, errors = await speaking
         finally:
             if program.returncode is None:
                 program.kill()
