@@ -64,7 +64,7 @@ def record_client_frames(test: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def note(sent: bool, frame: Any) -> None:
         try:
             message = without_bytes(json.loads(frame))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             message = {"unreadable": len(frame)}
         line = {"seconds": round(time.monotonic() - began, 3), "sent": sent, "message": message}
         with file.open("a", encoding="utf-8") as lines:
