@@ -43,6 +43,7 @@ class Listening:
         if text := message.get("text"):
             async with self._session.deciding:
                 self._unheard = b""
+                self._seeding = False  # a history is initial: the conversation has begun
                 self._remember_content()
                 # A text without a word asks for the answer to what is there already, such as a history's last turn.
                 said = text if _has_words(text) else self._turns.unanswered() or text
@@ -122,6 +123,7 @@ class Listening:
 
     async def _utterance(self, pcm: bytes) -> None:
         self._turns.user_is_speaking = False
+        self._seeding = False
         if self._config.interrupts:
             self._unheard = pcm = (self._unheard + pcm)[-MAX_UTTERANCE:]
 

@@ -88,6 +88,17 @@ async def test_05_content_seeds_3_1_and_is_answered_ever_after(emulator: Emulato
         assert spoken(await turn(session)) == "Hello! How can I help you?"
 
 
+async def test_05_a_history_ends_where_the_conversation_begins(emulator: Emulator):
+    """Some clients never complete the history: what they say later is no history any more."""
+    seeding = {"output_audio_transcription": {}, "history_config": {"initial_history_in_client_content": True}}
+    async with dial(emulator, seeding) as session:
+        await session.send_client_content(turns=[said("My name is Ada.")], turn_complete=False)
+        await session.send_realtime_input(text="what did I ask before")
+        assert spoken(await turn(session)) == "Before this you said: My name is Ada."
+        await session.send_client_content(turns=[said("hello")])
+        assert spoken(await turn(session)) == "Hello! How can I help you?"
+
+
 async def test_05_2_5_answers_content_that_would_only_seed_others(emulator: Emulator):
     seeding = {"output_audio_transcription": {}, "history_config": {"initial_history_in_client_content": True}}
     async with dial(emulator, seeding, model=M25) as session:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -129,6 +131,27 @@ def test_faults_and_recordings_by_flags(tmp_path: Path):
     last = json.loads((folder / "frames.jsonl").read_text().splitlines()[-1])
     assert last["message"]["serverContent"] == {"turnComplete": True}
     assert (folder / "spoken.wav").stat().st_size > 10_000
+
+
+def test_a_killed_emulator_leaves_what_it_had(tmp_path: Path):
+    authority = tmp_path / "ca.pem"
+    with program("--ca-out", str(authority), "--speed", "0", "--record", str(tmp_path / "all")) as process:
+        url = f"wss://127.0.0.1:{ready_port(process)}{PATH}"
+        with connect(url, ssl=ssl.create_default_context(cafile=authority), proxy=None) as socket:
+            socket.send('{"setup": {"model": "models/gemini-3.8-live"}}')
+            socket.send('{"realtimeInput": {"text": "hello"}}')
+            frames = []
+            while "turnComplete" not in str(frames[-1:]):
+                frames.append(json.loads(socket.recv(timeout=10)))
+            process.kill()
+            process.wait(timeout=10)
+    [folder] = (tmp_path / "all").iterdir()
+    sent = [line for line in map(json.loads, (folder / "frames.jsonl").read_text().splitlines()) if line["sent"]]
+    assert [list(line["message"]) for line in sent] == [list(frame) for frame in frames]
+    parts = [part for frame in frames for part in frame.get("serverContent", {}).get("modelTurn", {}).get("parts", [])]
+    with wave.open(str(folder / "spoken.wav")) as file:
+        spoken = file.readframes(file.getnframes())
+    assert spoken == b"".join(base64.b64decode(part["inlineData"]["data"]) for part in parts)
 
 
 def test_needs_nothing_of_the_project_and_no_django():
