@@ -130,7 +130,11 @@ async def main(wire: Page | Gemini, url: str, sessions: int, seconds: float) -> 
         return await call(wire, url, number, connected, seconds, latencies.append, pings.append)
 
     callers = [asyncio.create_task(caller(number)) for number in range(sessions)]
-    await connected.wait()
+    everybody = asyncio.create_task(connected.wait())
+    await asyncio.wait([everybody, *callers], return_when=asyncio.FIRST_COMPLETED)
+    for failed in callers:
+        if failed.done():  # before it could speak: the others would wait for it for ever
+            failed.result()
     print("connected", flush=True)
     took = await asyncio.gather(*callers)
     round_trips = len(latencies)
