@@ -49,8 +49,22 @@ class LiveSession(models.Model):
     allowed_tools = models.JSONField(
         null=True, blank=True, help_text="Names of the tools that this session may call; null: every tool."
     )
+    model_settings = models.JSONField(
+        default=dict, blank=True, help_text="Settings that only some models take, such as thinkingLevel."
+    )
     status = models.CharField(max_length=20, choices=Status, default=Status.CREATED)
     resumption_handle = models.CharField(max_length=2000, blank=True, editable=False)
+    handle_sequence = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text="Up to this entry of the transcript Gemini's handle knows the conversation.",
+    )
+    generation = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Counts the sockets that have carried this session: the newest may write."
+    )
+    seen_at = models.DateTimeField(
+        "seen alive", null=True, blank=True, editable=False, help_text="Sign of life of the process that carries it."
+    )
     created_at = models.DateTimeField("created", default=timezone.now, editable=False)
     connected_at = models.DateTimeField("connected", null=True, blank=True)
     last_activity_at = models.DateTimeField("last activity", default=timezone.now)
@@ -59,6 +73,11 @@ class LiveSession(models.Model):
     prompt_tokens = models.PositiveBigIntegerField(default=0)
     response_tokens = models.PositiveBigIntegerField(default=0)
     total_tokens = models.PositiveBigIntegerField(default=0)
+    tokens_by_modality = models.JSONField(default=dict, blank=True, help_text="Such as prompt.audio and response.text.")
+    reconnects = models.PositiveIntegerField(default=0, help_text="How often a new connection to Gemini was needed.")
+    dropped_audio_ms = models.PositiveIntegerField(
+        "dropped audio (ms)", default=0, help_text="Of the microphone, when Gemini was away or slow for too long."
+    )
 
     objects = LiveSessionQuerySet.as_manager()
 
@@ -97,6 +116,7 @@ class TranscriptEntry(models.Model):
     time_to_first_audio_ms = models.PositiveIntegerField(
         "time to first audio (ms)", null=True, blank=True, help_text="End of the user's turn to the first audio."
     )
+    audio_ms = models.PositiveIntegerField("audio (ms)", null=True, blank=True, help_text="Length of the reply.")
     heard_ms = models.PositiveIntegerField(
         "heard (ms)", null=True, blank=True, help_text="How much of the reply the page has played."
     )

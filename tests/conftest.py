@@ -1,8 +1,13 @@
 """What most tests share: the emulator of Gemini Live, and settings that dial it."""
 
+import subprocess
+from collections.abc import Iterator
+
 import pytest
 
 from sessions_app.emulator import Emulator, emulator_in_thread
+from tests.programs import require_program
+from tests.server import free_port
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +29,34 @@ def dial(settings, emulator: Emulator) -> None:
     settings.GEMINI_API_KEY = "test"
     settings.GEMINI_BASE_URL = emulator.url
     settings.GEMINI_CA_FILE = str(emulator.ca_file)
+
+
+@pytest.fixture
+def environment(tmp_path, shared_emulator) -> dict[str, str]:
+    """Of a server process with a database of its own, which dials the shared emulator."""
+    return {
+        "DEBUG": "1",
+        "PORT": "3001",
+        "GEMINI_API_KEY": "test",
+        "GEMINI_BASE_URL": shared_emulator.url,
+        "GEMINI_CA_FILE": str(shared_emulator.ca_file),
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        "DEMO_DATABASE_URL": f"sqlite:///{tmp_path / 'shop.sqlite3'}",
+        "REDIS_URL": "",
+        "SECRET_KEY": "",
+        "ALLOWED_HOSTS": "",
+        "ALLOWED_ORIGINS": "http://localhost:3000",
+    }
+
+
+@pytest.fixture
+def redis(tmp_path) -> Iterator[str]:
+    program = require_program("Redis (redis-server)", "redis-server")
+    port = free_port()
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(10)

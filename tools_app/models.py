@@ -36,6 +36,9 @@ class ToolCall(models.Model):
     result = models.JSONField(null=True, blank=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.RUNNING)
     error = models.TextField(blank=True, help_text="The sentence that the model got instead of a result.")
+    delivered = models.BooleanField(
+        null=True, blank=True, help_text="Whether the model got the answer; one that came too late is dropped."
+    )
     started_at = models.DateTimeField("started", default=timezone.now)
     duration_ms = models.PositiveIntegerField("duration (ms)", null=True, blank=True)
 

@@ -1,6 +1,5 @@
 """Real server processes: uvicorn, Daphne and `manage.py runserver`; two processes and a Redis between them."""
 
-import asyncio
 import base64
 import contextlib
 import json
@@ -8,69 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import psutil
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.programs import require_program
+from tests.processes import call, create, running, until, wait_until
 from tests.server import DAPHNE, UVICORN, Server, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def environment(tmp_path, shared_emulator) -> dict[str, str]:
-    return {
-        "DEBUG": "1",
-        "PORT": "3001",
-        "GEMINI_API_KEY": "test",
-        "GEMINI_BASE_URL": shared_emulator.url,
-        "GEMINI_CA_FILE": str(shared_emulator.ca_file),
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
-        "DEMO_DATABASE_URL": f"sqlite:///{tmp_path / 'shop.sqlite3'}",
-        "REDIS_URL": "",
-        "SECRET_KEY": "",
-        "ALLOWED_HOSTS": "",
-        "ALLOWED_ORIGINS": "http://localhost:3000",
-    }
-
-
-@contextlib.contextmanager
-def running(environment: dict[str, str], command: list[str], log: Path) -> Iterator[Server]:
-    server = Server(free_port(), environment, log, command)
-    server.manage("migrate", "--verbosity=0")
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-@contextlib.asynccontextmanager
-async def call(server: Server, session_id: str = "", origin: str | None = "http://localhost:3000"):
-    url = f"ws://127.0.0.1:{server.port}/ws?sessionId={session_id}"
-    async with asyncio.timeout(30), connect(url, origin=origin, proxy=None) as socket:
-        yield socket
-
-
-async def until(socket, kind: str, **data) -> dict:
-    async for frame in socket:
-        message = json.loads(frame)
-        if message["type"] == kind and message.get("data", {}).items() >= data.items():
-            return message
-    raise AssertionError(f"closed {socket.close_code} {socket.close_reason} before {kind} {data}")
-
-
-async def create(server: Server) -> str:
-    async with httpx2.AsyncClient() as client:
-        answer = await client.post(f"http://127.0.0.1:{server.port}/api/sessions")
-        return answer.json()["sessionId"]
 
 
 @pytest.mark.parametrize("command", [UVICORN, DAPHNE], ids=["uvicorn", "daphne"])
@@ -149,19 +96,6 @@ async def test_a_database_that_cannot_be_used_is_told_in_words(environment, tmp_
         server.stop()
 
 
-@pytest.fixture
-def redis(tmp_path) -> Iterator[str]:
-    program = require_program("Redis (redis-server)", "redis-server")
-    port = free_port()
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 async def test_two_processes_know_of_each_other_through_redis(environment, redis, tmp_path):
     environment |= {"REDIS_URL": redis}
     with (
@@ -224,10 +158,3 @@ def answers(port: int) -> bool:
         return httpx2.get(f"http://localhost:{port}/health").status_code == 200
     except httpx2.TransportError:
         return False
-
-
-def wait_until(condition, what: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"Not within {seconds} s: {what}"
-        time.sleep(0.05)

@@ -1,0 +1,52 @@
+"""What tests of real server processes share: servers, callers at their WebSocket, Redis and PostgreSQL processes."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+from websockets.asyncio.client import connect
+
+from tests.server import Server, free_port
+
+
+@contextlib.contextmanager
+def running(environment: dict[str, str], command: list[str], log: Path) -> Iterator[Server]:
+    server = Server(free_port(), environment, log, command)
+    server.manage("migrate", "--verbosity=0")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextlib.asynccontextmanager
+async def call(server: Server, session_id: str = "", origin: str | None = "http://localhost:3000"):
+    url = f"ws://127.0.0.1:{server.port}/ws?sessionId={session_id}"
+    async with asyncio.timeout(30), connect(url, origin=origin, proxy=None) as socket:
+        yield socket
+
+
+async def until(socket, kind: str, **data) -> dict:
+    async for frame in socket:
+        message = json.loads(frame)
+        if message["type"] == kind and message.get("data", {}).items() >= data.items():
+            return message
+    raise AssertionError(f"closed {socket.close_code} {socket.close_reason} before {kind} {data}")
+
+
+async def create(server: Server) -> str:
+    async with httpx2.AsyncClient() as client:
+        answer = await client.post(f"http://127.0.0.1:{server.port}/api/sessions")
+        return answer.json()["sessionId"]
+
+
+def wait_until(condition, what: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"Not within {seconds} s: {what}"
+        time.sleep(0.05)
