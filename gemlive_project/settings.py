@@ -57,6 +57,24 @@ else:
     GEMINI_BASE_URL = env.str("GEMINI_BASE_URL", default="")
     GEMINI_CA_FILE = env.str("GEMINI_CA_FILE", default="")
 
+# Seconds that Gemini may say nothing while something is expected; then another connection is tried.
+GEMINI_SILENCE_TIMEOUT = env.float("GEMINI_SILENCE_TIMEOUT", default=30.0)
+
+# --- Conversations ----------------------------------------------------------------------------------------------
+
+# Seconds that a conversation waits, tools and all, for a browser that was lost.
+RECONNECT_GRACE = env.float("RECONNECT_GRACE", default=60.0)
+# Seconds without a turn after which a conversation pauses, and that it lasts at most.
+SESSION_IDLE_TIMEOUT = env.float("SESSION_IDLE_TIMEOUT", default=600.0)
+SESSION_LONGEST = env.float("SESSION_LONGEST", default=3600.0)
+SESSIONS_PER_PROCESS = env.int("SESSIONS_PER_PROCESS", default=200)
+# A session that nobody has used for so many minutes expires.
+SESSION_EXPIRY_MINUTES = env.float("SESSION_EXPIRY_MINUTES", default=30.0)
+# Messages that a model is told when Gemini cannot resume the conversation by itself.
+MEMORY_MESSAGES = env.int("MEMORY_MESSAGES", default=50)
+# Seconds between looks at what this and other processes carry; 0: never.
+HOUSEKEEPING_SECONDS = env.float("HOUSEKEEPING_SECONDS", default=10.0)
+
 # --- Tools ------------------------------------------------------------------------------------------------------
 
 TOOLS_TIMEOUT = env.float("TOOLS_TIMEOUT", default=20.0)

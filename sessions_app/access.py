@@ -3,7 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
 
 from .exceptions import SessionEnded, SessionNotFound
 from .models import LiveSession
@@ -29,6 +31,15 @@ def session_to_open(session_id: str, user: Any) -> LiveSession:
     if session.status == LiveSession.Status.ENDED:
         raise SessionEnded
     return session
+
+
+def carry(session: LiveSession) -> int:
+    """Make a socket the one that carries the session; every earlier one may not write any more. Its generation."""
+    with transaction.atomic():
+        mine = LiveSession.objects.filter(pk=session.pk)
+        mine.update(generation=F("generation") + 1, seen_at=timezone.now())
+        session.generation = mine.values_list("generation", flat=True).get()
+    return session.generation
 
 
 def new_session(user: Any, *, user_label: str = "", **configuration: Any) -> LiveSession:

@@ -31,6 +31,18 @@ class SessionEnded(SessionUnavailable):
     close_code = 4410
 
 
+class TooManySessions(SessionUnavailable):
+    code = "too_many_sessions"
+    message = "All lines are busy. Try again in a minute."
+    close_code = 4429
+
+
+class Restarting(SessionUnavailable):
+    code = "server_restarts"
+    message = "The server restarts. The conversation goes on in a moment."
+    close_code = 4412
+
+
 class DatabaseAway(SessionUnavailable):
     code = "database_unavailable"
     message = "The server's database cannot be used just now. Try again soon; its operators find the reason in the log."

@@ -1,6 +1,7 @@
 """What was said: a live session, its transcript, entry by entry. Tool calls are tools_app's."""
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
@@ -25,6 +26,10 @@ class LiveSessionQuerySet(models.QuerySet):
             opening=models.Subquery(said_first.order_by("sequence").values("text")[:1]),
         )
 
+    def not_seen_since(self, moment: datetime) -> "LiveSessionQuerySet":
+        """Carried by no process that has given a sign of life since then."""
+        return self.filter(models.Q(seen_at__lt=moment) | models.Q(seen_at=None))
+
 
 class LiveSession(models.Model):
     """One conversation of one speaker with Gemini Live, over as many connections as it takes."""
@@ -36,6 +41,8 @@ class LiveSession(models.Model):
         RECONNECTING = "reconnecting"
         PAUSED = "paused", "browser away"
         ENDED = "ended"
+
+    CARRIED = (Status.CONNECTING, Status.LIVE, Status.RECONNECTING)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(

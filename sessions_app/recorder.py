@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, OperationalError, close_old_connections, connection, transaction
-from django.db.models import Max
+from django.db.models import F, Max, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
@@ -109,7 +110,7 @@ class RecorderThread:
                 try:
                     self._apply([write])
                 except Exception as error:
-                    if not isinstance(error, SessionGone):
+                    if not isinstance(error, SessionLost):
                         logger.exception("A write was lost")
                     write.done(error)
                 else:
@@ -137,8 +138,12 @@ class RecorderThread:
                     raise
 
 
-class SessionGone(DatabaseError):
-    """The session was deleted while it was live: there is nothing to keep any more."""
+class SessionLost(DatabaseError):
+    """The session was deleted while it was live ("end"), or is carried by another socket now ("takeover")."""
+
+    def __init__(self, word: str):
+        super().__init__(word)
+        self.word = word
 
 
 recorder_thread = RecorderThread()
@@ -146,39 +151,63 @@ atexit.register(recorder_thread.stop)
 
 
 class SessionRecorder:
-    """Keeps what happens in one session (a port of the bridge)."""
+    """Keeps what happens in one session (a port of the bridge), as long as `generation` is the session's newest.
 
-    def __init__(self, session_id: UUID, on_gone: Callable[[], None], thread: RecorderThread = recorder_thread):
+    `on_lost` is told once it is not ("takeover"), or when the session is gone ("end").
+    """
+
+    def __init__(
+        self,
+        session_id: UUID,
+        generation: int,
+        on_lost: Callable[[str], None],
+        thread: RecorderThread = recorder_thread,
+    ):
         self._session_id = session_id
-        self._on_gone = on_gone
+        self.generation = generation
+        self._on_lost = on_lost
         self._thread = thread
         self._entries: dict[int, int] = {}
+        self._heard: dict[int, int] = {}
+        self._latest: asyncio.Future[None] | None = None
 
     def save_turn(self, turn: TurnEnded) -> "asyncio.Future[None]":
         return self._submit(lambda: self._write_turn(turn))
 
-    def save_heard(self, turn_id: int, ms: int) -> None:
-        def write() -> None:
-            if entry := self._entries.get(turn_id):
-                TranscriptEntry.objects.filter(pk=entry).update(heard_ms=ms)
+    def save_heard(self, turn_id: int, ms: int) -> "asyncio.Future[None]":
+        return self._submit(lambda: self._write_heard(turn_id, ms))
 
-        self._submit(write)
+    def save_handle(self, handle: str) -> "asyncio.Future[None]":
+        """The handle stands for the turns whose writes were submitted before."""
+        known = TranscriptEntry.objects.filter(session=OuterRef("pk")).order_by("-sequence").values("sequence")[:1]
+        sequence = Coalesce(Subquery(known), 0)
+        return self._submit(lambda: self._write_session(resumption_handle=handle, handle_sequence=sequence))
+
+    def reconnecting(self) -> "asyncio.Future[None]":
+        fields = {"status": LiveSession.Status.RECONNECTING, "reconnects": F("reconnects") + 1}
+        return self._submit(lambda: self._write_session(**fields))
 
     def update(self, **fields: Any) -> "asyncio.Future[None]":
         return self._submit(lambda: self._write_session(**fields))
 
+    async def flush(self, timeout: float = 5.0) -> None:
+        """Wait until all that was submitted is committed, or given up."""
+        if self._latest:
+            await asyncio.wait({self._latest}, timeout=timeout)
+
     def _submit(self, write: Callable[[], None]) -> "asyncio.Future[None]":
-        future = self._thread.submit(write)
-        future.add_done_callback(self._notice_gone)
+        future = self._latest = self._thread.submit(write)
+        future.add_done_callback(self._notice_loss)
         return future
 
-    def _notice_gone(self, future: "asyncio.Future[None]") -> None:
-        if not future.cancelled() and isinstance(future.exception(), SessionGone):
-            self._on_gone()
+    def _notice_loss(self, future: "asyncio.Future[None]") -> None:
+        if not future.cancelled() and isinstance(error := future.exception(), SessionLost):
+            self._on_lost(error.word)
 
     def _write_session(self, **fields: Any) -> None:
-        if not LiveSession.objects.filter(pk=self._session_id).update(last_activity_at=timezone.now(), **fields):
-            raise SessionGone(f"session {self._session_id} was deleted")
+        sessions = LiveSession.objects.filter(pk=self._session_id)
+        if not sessions.filter(generation=self.generation).update(last_activity_at=timezone.now(), **fields):
+            raise SessionLost("takeover" if sessions.exists() else "end")
 
     def _write_turn(self, turn: TurnEnded) -> None:
         self._write_session()  # first: it locks the row, so that no two writers take one sequence
@@ -194,8 +223,16 @@ class SessionRecorder:
                 sequence,
                 interrupted=turn.interrupted,
                 time_to_first_audio_ms=turn.time_to_first_audio_ms,
+                audio_ms=turn.audio_ms,
+                heard_ms=self._heard.pop(turn.turn_id, None),
             )
             self._entries[turn.turn_id] = entry.pk
+
+    def _write_heard(self, turn_id: int, ms: int) -> None:
+        if entry := self._entries.get(turn_id):
+            TranscriptEntry.objects.filter(pk=entry).update(heard_ms=ms)
+        else:  # heard to its end before Gemini said that it is over
+            self._heard[turn_id] = ms
 
     def _entry(self, said: Utterance, role: str, sequence: int, **fields: Any) -> TranscriptEntry:
         return TranscriptEntry.objects.create(

@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from collections import Counter
 from functools import cache
 
 from django.conf import settings
@@ -12,8 +13,10 @@ from tools_app.executor import ToolExecutor
 from .browser.commands import ConnectData
 from .gemini.connection import GeminiEndpoint, connect
 from .gemini.setup import LiveSetup
-from .live.bridge import Backend, Bridge, Totals
+from .live.bridge import Bridge
 from .live.connections import Connections
+from .live.limits import Backend, Limits, Totals
+from .live.memory import Memory
 from .live.ports import Browser, Recorder
 from .live.protocol import Conversation
 from .models import LiveSession
@@ -79,9 +82,7 @@ def build_setup(session: LiveSession, options: ConnectData, tools: ToolExecutor)
     )
 
 
-def build_bridge(
-    session: LiveSession, browser: Browser, recorder: Recorder, options: ConnectData, *, first_turn_id: int
-) -> Bridge:
+def build_bridge(session: LiveSession, browser: Browser, recorder: Recorder, options: ConnectData) -> Bridge:
     """One conversation of `session`. Reads files and the database: call it from a thread.
 
     Raises:
@@ -95,17 +96,33 @@ def build_bridge(
     setup = build_setup(session, options, tools)
     endpoint = gemini_endpoint()
     client = gemini_client(endpoint)
-    handle = session.resumption_handle if options.resume is not False else ""
+    resume = options.resume is not False
+    handle = session.resumption_handle if resume else ""
+    latest = list(session.transcript.order_by("-sequence")[: settings.MEMORY_MESSAGES])[::-1]
     return Bridge(
         browser=browser,
         connections=Connections(
-            lambda handle: connect(client, setup, handle=handle, timeout=endpoint.connect_timeout),
+            lambda handle, history: connect(
+                client, setup, handle=handle, timeout=endpoint.connect_timeout, history=history
+            ),
             handle=handle,
             where=f"The emulator at {endpoint.base_url}" if settings.GEMINI_EMULATED else endpoint.base_url or "Gemini",
         ),
         tools=tools,
         recorder=recorder,
         backend=Backend(kind=backend_kind(), model=setup.model, voice=setup.voice, phrases=phrases()),
-        conversation=Conversation(first_turn_id),
-        totals=Totals(session.prompt_tokens, session.response_tokens, session.total_tokens),
+        conversation=Conversation(latest[-1].sequence + 1 if latest else 1),
+        totals=Totals(
+            session.prompt_tokens, session.response_tokens, session.total_tokens, Counter(session.tokens_by_modality)
+        ),
+        memory=Memory(
+            [(entry.role, entry.text) for entry in latest] if resume else [],
+            unknown=sum(entry.sequence > session.handle_sequence for entry in latest),
+            limit=settings.MEMORY_MESSAGES,
+        ),
+        limits=Limits(
+            idle=settings.SESSION_IDLE_TIMEOUT,
+            longest=settings.SESSION_LONGEST,
+            silence=settings.GEMINI_SILENCE_TIMEOUT,
+        ),
     )

@@ -11,9 +11,10 @@ import msgspec
 from sessions_app.browser import events as page
 from sessions_app.gemini import codec
 from sessions_app.gemini.server_messages import ServerMessage
-from sessions_app.live.bridge import Backend, Bridge
+from sessions_app.live.bridge import Bridge
 from sessions_app.live.connections import Connections
 from sessions_app.live.events import TurnEnded
+from sessions_app.live.limits import Backend
 
 
 def server(**message: Any) -> ServerMessage:
@@ -93,8 +94,11 @@ class ScriptedGemini:
     async def send_audio_stream_end(self) -> None:
         await self._keep("audio_stream_end", None)
 
-    async def send_tool_response(self, responses: list[tuple[str, str, dict]]) -> None:
+    async def send_tool_response(self, responses: list[tuple[str, str, dict, str | None]]) -> None:
         await self._keep("tool_response", responses)
+
+    async def send_history(self, messages: list[tuple[str, str]], *, answer: bool) -> None:
+        await self._keep("history", (messages, answer))
 
     async def close(self) -> None:
         self.closed = True
@@ -108,10 +112,10 @@ class KeepingBrowser:
     received: list[Any] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def send(self, event: page.Event) -> None:
+    def send(self, event: page.Event) -> None:
         self._keep(msgspec.json.decode(page.encode(event)))
 
-    async def send_audio(self, pcm: bytes) -> None:
+    def send_audio(self, pcm: bytes) -> None:
         self._keep(pcm)
 
     def _keep(self, item: Any) -> None:
@@ -162,6 +166,12 @@ class KeepingRecorder:
     def save_heard(self, turn_id: int, ms: int) -> None:
         self.heard[turn_id] = ms
 
+    def save_handle(self, handle: str) -> None:
+        self.fields["resumption_handle"] = handle
+
+    def reconnecting(self) -> None:
+        self.fields["reconnects"] = self.fields.get("reconnects", 0) + 1
+
     def update(self, **fields: Any) -> None:
         self.fields |= fields
 
@@ -184,10 +194,14 @@ class Tools:
     def __init__(self, **functions: Callable[..., Any]):
         self._functions = functions
         self.called: list[str] = []
+        self.told: dict[str, bool] = {}
 
     async def call(self, call_id: str, name: str, args: dict[str, Any]) -> Outcome:
         self.called.append(call_id)
         return Outcome(await self._functions[name](**args))
+
+    def delivered(self, call_id: str, delivered: bool) -> None:
+        self.told[call_id] = delivered
 
     async def close(self) -> None:
         pass
@@ -198,6 +212,7 @@ class BridgeUnderTest:
 
     def __init__(self, *geminis: ScriptedGemini | BaseException, tools: Tools | None = None, handle: str = "", **more):
         self.handles: list[str | None] = []
+        self.histories: list[bool] = []
         self._geminis = iter(geminis)
         self.browser = KeepingBrowser()
         self.recorder = KeepingRecorder()
@@ -211,8 +226,9 @@ class BridgeUnderTest:
         )
 
     @asynccontextmanager
-    async def _dial(self, handle: str | None) -> AsyncIterator[ScriptedGemini]:
+    async def _dial(self, handle: str | None, history: bool) -> AsyncIterator[ScriptedGemini]:
         self.handles.append(handle)
+        self.histories.append(history)
         gemini = next(self._geminis, ConnectionRefusedError("no more in the script"))
         if isinstance(gemini, BaseException):
             raise gemini

@@ -69,8 +69,9 @@ class GeminiEndpoint:
 class GeminiConnection:
     """Iterate for its messages; iteration ends with the connection, and `error` then says why."""
 
-    def __init__(self, session: AsyncSession):
+    def __init__(self, session: AsyncSession, *, history_first: bool = False):
         self._session = session
+        self._history_first = history_first
         # Private in the SDK: a release without it makes us slower, not broken.
         self._socket = getattr(session, "_ws", None)
         self.error: BaseException | None = None
@@ -120,14 +121,32 @@ class GeminiConnection:
     async def send_audio_stream_end(self) -> None:
         await self._session.send_realtime_input(audio_stream_end=True)
 
-    async def send_tool_response(self, responses: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
-        """Answer tool calls: (call id, tool's name, response) each."""
+    async def send_tool_response(self, responses: Sequence[tuple[str, str, dict[str, Any], str | None]]) -> None:
+        """Answer tool calls: (call id, tool's name, response, scheduling or None) each."""
         await self._session.send_tool_response(
             function_responses=[
-                types.FunctionResponse(id=call_id, name=name, response=response)
-                for call_id, name, response in responses
+                types.FunctionResponse(
+                    id=call_id,
+                    name=name,
+                    response=response,
+                    scheduling=types.FunctionResponseScheduling(scheduling) if scheduling else None,
+                )
+                for call_id, name, response, scheduling in responses
             ]
         )
+
+    async def send_history(self, messages: Sequence[tuple[str, str]], *, answer: bool) -> None:
+        """Tell what was said before: (role, text) each. `answer`: the last one is a question that waits."""
+        messages = list(messages)
+        question = messages.pop()[1] if answer and self._history_first else None
+        if messages:
+            turns: list[types.Content | types.ContentDict] = [
+                types.Content(role=role, parts=[types.Part(text=text)]) for role, text in messages
+            ]
+            # An initial history is complete and never answered; other content is answered when it is complete.
+            await self._session.send_client_content(turns=turns, turn_complete=self._history_first or answer)
+        if question:
+            await self.send_text(question)
 
     async def close(self) -> None:
         with suppress(*CONNECTION_ERRORS):
@@ -140,20 +159,20 @@ class NoSetupComplete(ConnectionError):
 
 @asynccontextmanager
 async def connect(
-    client: genai.Client, setup: LiveSetup, *, handle: str | None, timeout: float
+    client: genai.Client, setup: LiveSetup, *, handle: str | None, timeout: float, history: bool = False
 ) -> AsyncIterator[GeminiConnection]:
-    """Dial, set up, and resume `handle` where there is one.
+    """Dial, set up, and resume `handle` where there is one. `history`: `send_history` is called before all else.
 
     Raises:
         CONNECTION_ERRORS: see `errors.explain`; TimeoutError after `timeout` seconds without `setupComplete`.
     """
-    dialling = client.aio.live.connect(model=setup.model, config=setup.config(handle))
+    dialling = client.aio.live.connect(model=setup.model, config=setup.config(handle, history=history))
     async with asyncio.timeout(timeout):
         session = await dialling.__aenter__()
     try:
         if session.setup_complete is None:
             raise NoSetupComplete("no setupComplete came first")
-        yield GeminiConnection(session)
+        yield GeminiConnection(session, history_first=history and setup.seeding == "history")
     finally:
         # Not with the body's exception: the SDK would close with 1011 instead of 1000.
         with suppress(ConnectionClosed):

@@ -89,7 +89,7 @@ class ModalityTokenCount(Struct):
 
 
 class UsageMetadata(Struct):
-    """Tokens. Vertex says `candidatesTokenCount` where the Gemini API says `responseTokenCount`."""
+    """Tokens. Vertex says `candidates…` where the Gemini API says `response…`."""
 
     prompt_token_count: int = 0
     response_token_count: int = 0
@@ -97,6 +97,7 @@ class UsageMetadata(Struct):
     total_token_count: int = 0
     prompt_tokens_details: list[ModalityTokenCount] = []
     response_tokens_details: list[ModalityTokenCount] = []
+    candidates_tokens_details: list[ModalityTokenCount] = []
 
 
 class VoiceActivity(Struct):

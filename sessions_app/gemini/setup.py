@@ -1,7 +1,7 @@
 """A session's configuration → the setup message of `BidiGenerateContent`."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from google.genai import types
 
@@ -18,9 +18,12 @@ class LiveSetup:
     """Function declarations: name, description and `parameters` as JSON schema."""
     manual_activity: bool = False
     """The page marks speech itself (push-to-talk); otherwise Gemini listens for it."""
+    seeding: Literal["history", "content"] = "content"
+    """How the model is told what was said before: as `historyConfig` has it, or as content like any other."""
 
-    def config(self, handle: str | None = None) -> types.LiveConnectConfig:
-        """The SDK's configuration, resuming `handle` where there is one."""
+    def config(self, handle: str | None = None, *, history: bool = False) -> types.LiveConnectConfig:
+        """The SDK's configuration, resuming `handle` where there is one. `history`: what was said comes first."""
+        seeded = history and self.seeding == "history"
         declarations = [
             types.FunctionDeclaration(
                 name=tool["name"], description=tool["description"], parameters_json_schema=tool["parameters"]
@@ -37,6 +40,7 @@ class LiveSetup:
             session_resumption=types.SessionResumptionConfig(handle=handle),
             context_window_compression=types.ContextWindowCompressionConfig(sliding_window=types.SlidingWindow()),
             realtime_input_config=self._realtime_input(),
+            history_config=types.HistoryConfig(initial_history_in_client_content=True) if seeded else None,
         )
 
     def _speech(self) -> types.SpeechConfig | None:

@@ -1,51 +1,35 @@
 """One conversation between a browser and Gemini: what each side says goes to the other, tools run beside it.
 
-Nothing here waits on the way of the audio but the two sockets.
+Nothing here waits on the way of the audio but Gemini's own socket.
 """
 
 import asyncio
 import logging
 from collections.abc import Iterable
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
-from typing import Literal
+from functools import partial
 
 from ..browser import commands
 from ..browser import events as page
 from ..gemini.errors import CONNECTION_LOST, Failure, Remedy
 from . import events
-from .buffers import Uplink, UplinkFull
+from .away import Away
+from .buffers import SECOND_OF_AUDIO, Uplink, UplinkFull
+from .calls import CallRules, Calls
 from .connections import Connections, ConversationFailed
-from .ports import Browser, Gemini, Recorder, Send, ToolOutcome, Tools
+from .limits import Backend, Limits, Over, Totals
+from .memory import Memory
+from .ports import Browser, Gemini, Recorder, Send, Tools
 from .protocol import Conversation
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Backend:
-    """Who answers, for the page's `CONNECTED`."""
-
-    kind: Literal["gemini", "emulator"]
-    model: str
-    voice: str
-    phrases: list[str] | None = None
-    """What the emulator understands."""
-
-
-@dataclass
-class Totals:
-    """Tokens of the session, over all its turns."""
-
-    prompt: int = 0
-    response: int = 0
-    total: int = 0
-
-    def add(self, usage: events.UsageReported) -> None:
-        self.prompt += usage.prompt
-        self.response += usage.response
-        self.total += usage.total
+BEFORE_THE_END = 3.0
+"""Seconds before Gemini's own deadline at which we leave."""
+HANDLE_PATIENCE = 1.5
+"""Seconds that the handle of a turn may come after it."""
+MOST_REPETITIONS = 2
 
 
 class Bridge:
@@ -61,6 +45,9 @@ class Bridge:
         backend: Backend,
         conversation: Conversation | None = None,
         totals: Totals | None = None,
+        memory: Memory | None = None,
+        call_rules: CallRules | None = None,
+        limits: Limits | None = None,
     ):
         self._browser = browser
         self._connections = connections
@@ -69,11 +56,25 @@ class Bridge:
         self.backend = backend
         self._conversation = conversation or Conversation()
         self._totals = totals or Totals()
+        self._memory = memory or Memory()
+        self._limits = limits or Limits()
         self._uplink = Uplink()
-        self._calls: dict[str, asyncio.Task[None]] = {}
-        self._withdrawn: set[str] = set()
+        self._calls = Calls(tools, self._uplink, lambda event: self._browser.send(event), call_rules or CallRules())
+        connections.has_history = lambda: bool(self._memory)
         self._tasks: asyncio.TaskGroup | None = None
+        self._gemini: Gemini | None = None
+        self._over: Over | None = None
+        self.failed = False
+        """Gemini cannot be had: this bridge will not converse any more."""
         self._leaving = False
+        self._timers: list[asyncio.TimerHandle] = []
+        self._repeating = False
+        self._repetitions = 0
+        self._reply_began = False
+        self._given_warning = False
+        self._heard_from_gemini = 0.0
+        self._active_at = 0.0
+        self._dropped_before = 0
 
     # --- What the browser says ---------------------------------------------------------------------------------
 
@@ -81,19 +82,21 @@ class Bridge:
         """Microphone audio, s16le mono."""
         self._uplink.put_audio(pcm, rate)
 
-    async def obey(self, command: commands.AnyCommand) -> None:
+    def obey(self, command: commands.AnyCommand) -> None:
         """Do what a command of the page wants. Raises CommandError where that cannot be."""
         match command:
             case commands.Audio():
                 self.hear(commands.check_pcm(command.data.data), command.rate)
             case commands.Text():
                 text = command.data.text
-                self._queue(lambda gemini: gemini.send_text(text))
-                await self._handle(self._conversation.user_typed(text))
+                self._queue(lambda gemini: gemini.send_text(text), size=len(text))
+                self._calls.user_goes_on()
+                self._handle(self._conversation.user_typed(text))
             case commands.Image():
                 image = command.data
-                self._queue(lambda gemini: gemini.send_image(image.data, image.mime_type))
+                self._queue(lambda gemini: gemini.send_image(image.data, image.mime_type), size=len(image.data))
             case commands.ActivityStart():
+                self._calls.user_goes_on()
                 self._queue(lambda gemini: gemini.send_activity_start())
             case commands.ActivityEnd():
                 self._conversation.user_stopped()
@@ -101,30 +104,56 @@ class Bridge:
             case commands.AudioEnd():
                 self._queue(lambda gemini: gemini.send_audio_stream_end())
             case commands.Interrupt():
-                await self._handle(self._conversation.silence())
+                self._handle(self._conversation.silence())
             case commands.Played():
                 self._recorder.save_heard(command.data.turn_id, round(command.data.ms))
             case commands.ToolApproval():
                 raise commands.CommandError("nothing_to_approve", "No tool call waits for an approval.")
 
-    def _queue(self, send: Send) -> None:
+    def _queue(self, send: Send, size: int = 0) -> None:
         try:
-            self._uplink.put(send)
+            self._uplink.put(send, size=size)
         except UplinkFull:
             raise commands.CommandError(
                 "too_many_waiting", "Gemini is not reached just now and too much waits for it already. Try again soon."
             ) from None
 
-    # --- What Gemini says --------------------------------------------------------------------------------------
+    def leave(self) -> None:
+        """The browser has gone, perhaps not for long: Gemini is hung up, tools run on, nothing is forgotten."""
+        self._browser = Away()
+        self._connections.wanted.clear()
+        self._recorder.update(status="paused")
+        if self._gemini:
+            self._close(self._gemini)
 
-    async def run(self) -> Failure | None:
-        """Connect, converse, reconnect, until cancelled; or until Gemini cannot be had: the page then knows why."""
+    def come_back(self, browser: Browser) -> None:
+        """The conversation goes on where it stood, with what was missed."""
+        away, self._browser = self._browser, browser
+        if isinstance(away, Away):
+            for event in away.missed:
+                browser.send(event)
+        self._active_at = asyncio.get_running_loop().time()
+        self._connections.wanted.set()
+
+    # --- Connections -------------------------------------------------------------------------------------------
+
+    async def run(self) -> Failure | Over | None:
+        """Connect, converse, reconnect, until cancelled; or until Gemini cannot be had, or a limit is reached: the page
+        then knows why."""
         try:
             async with asyncio.TaskGroup() as self._tasks:
+                watch = self._tasks.create_task(self._watch(asyncio.current_task()), name="watch")
                 try:
                     return await self._connect_and_converse()
                 finally:
+                    watch.cancel()
                     self._end()
+        except asyncio.CancelledError:
+            if self._over is None:
+                raise
+            if task := asyncio.current_task():
+                task.uncancel()
+            return self._over
         finally:
             await self._tools.close()
 
@@ -133,32 +162,39 @@ class Bridge:
         try:
             async with aclosing(aiter(self._connections)) as connections:
                 async for gemini in connections:
-                    await self._connected(resumed=bool(self._connections.handle))
+                    if not self._connections.wanted.is_set():
+                        continue  # the browser left while we dialled
                     connected = True
+                    with suppress(*CONNECTION_LOST):
+                        await self._tell_what_was_said(gemini)
                     await self._converse(gemini)
-                    await self._handle(self._conversation.disconnected())
-                    await self._browser.send(page.status("RECONNECTING"))
-                    self._recorder.update(status="reconnecting")
+                    self._disconnected()
         except ConversationFailed as failed:
             failure = failed.failure
         logger.warning("Conversation failed (%s): %s", failure.code, failure.detail)
-        await self._handle(self._conversation.end())
+        self.failed = True
+        self._handle(self._conversation.end())
         retryable = connected or failure.remedy is not Remedy.FATAL
-        await self._browser.send(page.error(failure.code, failure.message, retryable=retryable))
-        await self._browser.send(page.status("ERROR", failure.message))
+        self._browser.send(page.error(failure.code, failure.message, retryable=retryable))
+        self._browser.send(page.status("ERROR", failure.message))
         return failure
 
-    async def _connected(self, *, resumed: bool) -> None:
-        self._recorder.update(status="live", connected_at=datetime.now(UTC))
+    async def _tell_what_was_said(self, gemini: Gemini) -> None:
+        resumed = self._connections.resumed
+        messages = self._memory.unknown_to(resumed=resumed, repeated=self._repeating)
+        if messages:
+            answer = messages[-1][0] == "user" and not self._repeating
+            await gemini.send_history(messages, answer=answer)
         backend = self.backend
-        await self._browser.send(
+        self._recorder.update(status="live", connected_at=datetime.now(UTC))
+        self._browser.send(
             page.Status(
                 data=page.StatusData(
                     status="CONNECTED",
                     backend=backend.kind,
                     model=backend.model,
                     voice=backend.voice,
-                    resumed=resumed,
+                    resumed=resumed or bool(messages),
                     phrases=backend.phrases,
                 )
             )
@@ -166,151 +202,218 @@ class Bridge:
 
     async def _converse(self, gemini: Gemini) -> None:
         """Until this connection ends. It is closed by us when Gemini says goodbye: between two turns, or in time."""
-        self._leaving = False
         assert self._tasks is not None  # noqa: S101
+        clock = asyncio.get_running_loop().time
+        self._gemini, self._leaving, self._heard_from_gemini = gemini, False, clock()
         sender = self._tasks.create_task(self._send_uplink(gemini), name="uplink")
-        deadline: asyncio.TimerHandle | None = None
         receive = self._conversation.receive
         try:
             async for message in gemini:
+                self._heard_from_gemini = clock()
                 for event in receive(message):
                     if type(event) is events.Audio:
-                        await self._browser.send_audio(event.pcm)
-                    elif type(event) is events.GoingAway:
-                        self._leaving = True
-                        wait = max(0.5, event.seconds - 3)
-                        deadline = asyncio.get_running_loop().call_later(wait, self._close_soon, gemini)
+                        self._browser.send_audio(event.pcm)
                     else:
-                        await self._handle([event])
-                if self._leaving and self._conversation.between_turns and not self._calls:
-                    await gemini.close()
+                        self._handle([event])
+                if self._leaving:
+                    self._leave_between_turns()
         finally:
-            if deadline:
-                deadline.cancel()
+            self._gemini = None
+            for timer in self._timers:
+                timer.cancel()
+            self._timers.clear()
             sender.cancel()
 
-    def _close_soon(self, gemini: Gemini) -> None:
+    def _disconnected(self) -> None:
+        """What was said and not answered is said again on the next connection, and nothing else."""
+        happened = self._conversation.disconnected()
+        asked = self._conversation.awaits_gemini or any(isinstance(event, events.TurnEnded) for event in happened)
+        self._handle(happened)
+        self._repetitions += asked
+        if self._repetitions > MOST_REPETITIONS:
+            # Perhaps it is the question that breaks the connection.
+            self._repetitions = 0
+            self._uplink.forget()
+            self._handle(self._conversation.give_up())
+            message = "Gemini broke off three times over your last question. Ask it in another way."
+            self._browser.send(page.error("not_answered", message))
+        self._repeating = self._uplink.rewind()
+        self._calls.connection_lost(repeated=self._repeating)
+        if self._connections.wanted.is_set():
+            self._browser.send(page.status("RECONNECTING"))
+            self._recorder.reconnecting()
+
+    def _go_away(self, seconds: float) -> None:
+        self._leaving = True
         # By a timer: after goAway Gemini may fall silent, and the receive loop would wait for ever.
+        self._later(max(0.5, seconds - BEFORE_THE_END), self._close, self._gemini)
+
+    def _leave_between_turns(self, *, without_handle: bool = False) -> None:
+        if self._gemini is None or not self._conversation.between_turns or self._calls.pending:
+            return
+        if self._memory.complete or without_handle:
+            self._close(self._gemini)
+        elif len(self._timers) == 1:  # the handle comes after the turn, or never
+            self._later(HANDLE_PATIENCE, partial(self._leave_between_turns, without_handle=True))
+
+    def _later(self, seconds: float, action, *arguments) -> None:  # type: ignore[no-untyped-def]
+        self._timers.append(asyncio.get_running_loop().call_later(seconds, action, *arguments))
+
+    def _close(self, gemini: Gemini) -> None:
         if self._tasks:
-            self._tasks.create_task(gemini.close(), name="go-away")
+            self._tasks.create_task(gemini.close(), name="close")
 
     async def _send_uplink(self, gemini: Gemini) -> None:
+        uplink = self._uplink
         while True:
-            item = await self._uplink.get()
+            item = await uplink.get()
             try:
                 if isinstance(item, tuple):
                     await gemini.send_audio(*item)
                 else:
-                    await item(gemini)
+                    await item.send(gemini)
             except CONNECTION_LOST:
-                self._uplink.put_back(item)
                 return  # the receive loop sees the same end
             except Exception:
                 # The SDK refuses this one: sent again it would hold up everything behind it.
+                uplink.discard_in_flight()
                 logger.exception("A message to Gemini was left out")
                 message = "Your last message could not be passed on to Gemini. Say it in another way."
-                await self._browser.send(page.error("not_sent", message))
+                self._browser.send(page.error("not_sent", message))
 
-    async def _handle(self, happened: Iterable[events.Event]) -> None:
-        send = self._browser.send
+    # --- What Gemini says --------------------------------------------------------------------------------------
+
+    def _handle(self, happened: Iterable[events.Event]) -> None:
         for event in happened:
             match event:
                 case events.Said(turn_id, is_user, text):
-                    await send(page.transcription(turn_id, is_user=is_user, text=text))
+                    self._given_warning = False
+                    if is_user:
+                        self._calls.user_goes_on()
+                    self._browser.send(page.transcription(turn_id, is_user=is_user, text=text))
                 case events.Interrupted():
-                    await send(page.INTERRUPT_AUDIO)
+                    self._browser.send(page.INTERRUPT_AUDIO)
                 case events.TurnStarted(turn_id):
-                    await send(page.turn(turn_id, "started"))
+                    self._active_at = asyncio.get_running_loop().time()
+                    self._browser.send(page.turn(turn_id, "started"))
+                case events.ReplyStarted():
+                    self._given_warning = False
+                    self._reply_began = True
+                    self._uplink.reply_begins()
                 case events.Generated(turn_id, waited):
-                    await send(page.turn(turn_id, "generated", waited))
+                    self._browser.send(page.turn(turn_id, "generated", waited))
                 case events.TurnEnded():
-                    self._save(event)
-                case events.ToolCallRequested(call_id, name, args):
-                    await send(page.FunctionCall(data=page.FunctionCallData(name=name, args=args, call_id=call_id)))
-                    self._start_call(event)
+                    self._turn_ended(event)
+                case events.ToolCallRequested():
+                    if self._tasks:
+                        self._calls.start(event, self._tasks)
                 case events.ToolCallCancelled(call_id):
-                    self._withdrawn.add(call_id)
-                    if call := self._calls.pop(call_id, None):
-                        call.cancel()
+                    self._calls.withdraw(call_id)
                 case events.UsageReported():
-                    await self._count(event)
+                    self._count(event)
                 case events.HandleRenewed(handle):
                     # An empty one says "not just now": the last good handle stays the best we have.
                     if handle:
                         self._connections.handle = handle
-                        self._recorder.update(resumption_handle=handle)
+                        self._memory.handle_renewed()
+                        self._recorder.save_handle(handle)
+                case events.GoingAway(seconds):
+                    self._go_away(seconds)
 
-    # --- Turns -------------------------------------------------------------------------------------------------
-
-    def _save(self, turn: events.TurnEnded) -> None:
+    def _turn_ended(self, turn: events.TurnEnded) -> None:
+        self._active_at = asyncio.get_running_loop().time()
+        if turn.user:
+            self._memory.add("user", turn.user.text)
+        if turn.model and not turn.lost:  # what was lost will be said again
+            self._memory.add("model", turn.model.text)
+        if turn.answered:
+            if not self._reply_began:  # Gemini has chosen to say nothing
+                self._uplink.reply_begins()
+            self._uplink.answered()
+            self._calls.answered()
+            self._repetitions = 0
+            self._reply_began = False
         saved = self._recorder.save_turn(turn)
-        if self._tasks:
-            self._tasks.create_task(self._announce(turn, saved), name=f"turn {turn.turn_id}")
+        saved.add_done_callback(partial(self._announce, turn))
 
-    async def _announce(self, turn: events.TurnEnded, saved: asyncio.Future[None]) -> None:
+    def _announce(self, turn: events.TurnEnded, saved: "asyncio.Future[None]") -> None:
         """A turn is final for the page once it cannot be lost any more."""
-        try:
-            await saved
-        except Exception:
-            logger.exception("A turn could not be saved")
+        if saved.cancelled():
+            return
+        if error := saved.exception():
+            logger.error("A turn could not be saved: %s", error)
             message = "This part of the conversation could not be saved. Tell the people who run this service."
-            await self._browser.send(page.error("not_saved", message))
+            self._browser.send(page.error("not_saved", message))
             return
         for is_user in (True, False):
-            await self._browser.send(page.transcription(turn.turn_id, is_user=is_user, is_final=True))
+            self._browser.send(page.transcription(turn.turn_id, is_user=is_user, is_final=True))
         state: page.TurnState = "interrupted" if turn.interrupted else "complete"
-        await self._browser.send(page.turn(turn.turn_id, state, turn.time_to_first_audio_ms))
+        self._browser.send(page.turn(turn.turn_id, state, turn.time_to_first_audio_ms))
 
-    async def _count(self, usage: events.UsageReported) -> None:
+    def _count(self, usage: events.UsageReported) -> None:
         totals = self._totals
         totals.add(usage)
-        self._recorder.update(prompt_tokens=totals.prompt, response_tokens=totals.response, total_tokens=totals.total)
+        self._recorder.update(
+            prompt_tokens=totals.prompt,
+            response_tokens=totals.response,
+            total_tokens=totals.total,
+            tokens_by_modality=dict(totals.by_modality),
+        )
         data = page.UsageData(
             prompt_tokens=totals.prompt,
             response_tokens=totals.response,
             total_tokens=totals.total,
-            by_modality=usage.by_modality,
+            by_modality=dict(totals.by_modality),
         )
-        await self._browser.send(page.Usage(data=data))
+        self._browser.send(page.Usage(data=data))
 
-    # --- Tools -------------------------------------------------------------------------------------------------
+    # --- Limits ------------------------------------------------------------------------------------------------
 
-    def _start_call(self, call: events.ToolCallRequested) -> None:
-        if self._tasks:
-            task = self._tasks.create_task(self._run_call(call), name=f"tool {call.name}")
-            self._calls[call.call_id] = task
+    async def _watch(self, conversation: "asyncio.Task[object] | None") -> None:
+        """Every few seconds: is Gemini still there, is the user, is it time to end?"""
+        clock = asyncio.get_running_loop().time
+        began = self._active_at = clock()
+        limits = self._limits
+        while True:
+            await asyncio.sleep(limits.look_every)
+            now = clock()
+            self._over = limits.over(idle=now - self._active_at, lasted=now - began)
+            if self._over and conversation:
+                conversation.cancel()
+                return
+            if self._gemini and now - self._heard_from_gemini > limits.silence:
+                self._silent(now)
+            self._tell_dropped_audio()
 
-    async def _run_call(self, call: events.ToolCallRequested) -> None:
-        """Gemini waits for the answer to every call that it has not cancelled: it gets exactly one."""
-        try:
-            outcome = await self._tools.call(call.call_id, call.name, call.args)
-        except asyncio.CancelledError:
-            # Cancelled by Gemini, who does not want an answer; the page's card should not run on.
-            data = page.FunctionResultData(call_id=call.call_id, name=call.name, status="cancelled")
-            await self._browser.send(page.FunctionResult(data=data))
-            raise
-        self._calls.pop(call.call_id, None)
-        self._uplink.put(lambda gemini: self._answer(gemini, call, outcome), must=True)
-        data = page.FunctionResultData(
-            call_id=call.call_id,
-            name=call.name,
-            status=outcome.status,
-            result=outcome.result,
-            error=outcome.error,
-            duration_ms=outcome.duration_ms,
-        )
-        await self._browser.send(page.FunctionResult(data=data))
+    def _silent(self, now: float) -> None:
+        """Gemini has said nothing for long. Does it owe us something? Then another connection may help; once."""
+        awaited = self._conversation.awaits_gemini and not self._calls.pending
+        if not (awaited or self._uplink.speech_unanswered):
+            return
+        if not self._given_warning:
+            self._given_warning = True
+            logger.warning("Gemini has been silent for %.0f s: connecting anew", now - self._heard_from_gemini)
+            if self._gemini:
+                self._close(self._gemini)
+            return
+        self._heard_from_gemini = now
+        self._uplink.forget()
+        self._handle(self._conversation.give_up())
+        if awaited:
+            self._browser.send(page.error("not_answered", "Gemini did not answer. Say it again, in other words."))
 
-    async def _answer(self, gemini: Gemini, call: events.ToolCallRequested, outcome: ToolOutcome) -> None:
-        if call.call_id not in self._withdrawn:
-            await gemini.send_tool_response([(call.call_id, call.name, outcome.response)])
-
-    # --- The end -----------------------------------------------------------------------------------------------
+    def _tell_dropped_audio(self) -> None:
+        dropped = self._uplink.dropped_bytes
+        if dropped == self._dropped_before:
+            return
+        if not self._dropped_before:
+            message = "Gemini could not be reached or was slow for long: the oldest part of what you said was left out."
+            self._browser.send(page.error("audio_dropped", message))
+        self._dropped_before = dropped
+        self._recorder.update(dropped_audio_ms=dropped * 1000 // SECOND_OF_AUDIO)
 
     def _end(self) -> None:
-        for call in self._calls.values():
-            call.cancel()
-        self._calls.clear()
+        self._calls.end()
         for event in self._conversation.end():
             if isinstance(event, events.TurnEnded):
                 self._recorder.save_turn(event)

@@ -3,12 +3,16 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from ..gemini.errors import CONNECTION_ERRORS, Failure, Remedy, explain
 from .ports import Dial, Gemini
 
 logger = logging.getLogger(__name__)
+
+LONGEST_DELAY = 8.0
+STEADY = 5.0
+"""Seconds after which a connection counts as a good one."""
 
 
 class ConversationFailed(Exception):
@@ -22,6 +26,8 @@ class ConversationFailed(Exception):
 class Connections:
     """Iterate for open connections: each is the successor of the one that was lost, and resumes by `handle`.
 
+    None is dialled before `wanted` is set, and the predecessor is closed before: Gemini refuses two for one handle.
+
     Raises:
         ConversationFailed: a fatal answer, or `attempts` failures in a row (twice as many once it was connected: the
             user at the start would rather know, the one in mid-conversation would rather wait).
@@ -30,6 +36,11 @@ class Connections:
     def __init__(self, dial: Dial, *, handle: str = "", where: str = "Gemini", attempts: int = 3, delay: float = 0.25):
         self._dial = dial
         self.handle = handle
+        self.has_history: Callable[[], bool] = lambda: False
+        self.wanted = asyncio.Event()
+        self.wanted.set()
+        self.resumed = False
+        """The present connection knows the conversation up to the handle."""
         self._where = where
         self._attempts = attempts
         self._delay = delay
@@ -37,26 +48,29 @@ class Connections:
     async def __aiter__(self) -> AsyncGenerator[Gemini]:
         failed, attempts = 0, self._attempts
         while True:
+            await self.wanted.wait()
             error: BaseException | None
-            resuming = bool(self.handle)
+            self.resumed = bool(self.handle)
             opened_at = None
             try:
-                async with self._dial(self.handle or None) as gemini:
+                async with self._dial(self.handle or None, not self.handle and self.has_history()) as gemini:
                     opened_at = asyncio.get_running_loop().time()
                     attempts = 2 * self._attempts
                     yield gemini
                     error = gemini.error
             except CONNECTION_ERRORS as dialling_error:
                 error = dialling_error
-            if opened_at and asyncio.get_running_loop().time() - opened_at > 5:
+            if not self.wanted.is_set():
+                continue  # closed by us: nobody is there
+            if opened_at and asyncio.get_running_loop().time() - opened_at > STEADY:
                 failed = 0
             failed += 1
-            failure = explain(error or ConnectionError("closed"), resuming=resuming, where=self._where)
+            failure = explain(error or ConnectionError("closed"), resuming=self.resumed, where=self._where)
             logger.info("Connection to Gemini ended (%s): %s", failure.code, failure.detail)
             if failure.remedy is Remedy.RETRY_WITHOUT_HANDLE:
                 self.handle = ""
             elif failure.remedy is Remedy.FATAL or failed >= attempts:
                 raise ConversationFailed(failure)
             if failed > 1 or opened_at is None:
-                # Full jitter: many conversations that were lost together do not come back together.
-                await asyncio.sleep(min(8.0, self._delay * 2**failed) * random.uniform(0.5, 1.0))  # noqa: S311
+                # With jitter: many conversations that were lost together do not come back together.
+                await asyncio.sleep(min(LONGEST_DELAY, self._delay * 2**failed) * random.uniform(0.5, 1.0))  # noqa: S311

@@ -28,6 +28,13 @@ class TurnStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyStarted:
+    """Gemini has understood the question: what was sent before belongs to it."""
+
+    turn_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Generated:
     """No more audio comes for this turn."""
 
@@ -51,11 +58,17 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
+    """`audio_ms`: length of the reply's audio. `answered`: nothing more is to come; false where a tool is still at
+    work, and where the connection took the rest of the reply with it (`lost`)."""
+
     turn_id: int
     user: Utterance | None
     model: Utterance | None
     interrupted: bool
     time_to_first_audio_ms: int | None
+    audio_ms: int = 0
+    answered: bool = True
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,7 @@ class ToolCallCancelled:
 
 @dataclass(frozen=True, slots=True)
 class UsageReported:
-    """Tokens of one turn."""
+    """Tokens of one turn; `by_modality` such as {"prompt.audio": 120}."""
 
     prompt: int
     response: int
@@ -95,6 +108,6 @@ class GoingAway:
 
 
 Event = (
-    Audio | Said | TurnStarted | Generated | Interrupted | TurnEnded | ToolCallRequested | ToolCallCancelled
-    | UsageReported | HandleRenewed | GoingAway
+    Audio | Said | TurnStarted | ReplyStarted | Generated | Interrupted | TurnEnded | ToolCallRequested
+    | ToolCallCancelled | UsageReported | HandleRenewed | GoingAway
 )  # fmt: skip

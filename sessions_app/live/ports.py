@@ -1,7 +1,7 @@
 """What a bridge needs of the world, as it sees it. `wiring.py` gives it the real parts, tests their own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -11,10 +11,13 @@ from .events import TurnEnded
 
 
 class Browser(Protocol):
-    """The page. Sending to one that has left does nothing: its leaving is told elsewhere."""
+    """The page. It never makes the conversation wait; its leaving, and its being too slow, are told elsewhere.
 
-    async def send(self, event: BrowserEvent) -> None: ...
-    async def send_audio(self, pcm: bytes) -> None: ...
+    An `audio {interrupt: true}` overtakes the audio that has not left yet, which then never leaves.
+    """
+
+    def send(self, event: BrowserEvent) -> None: ...
+    def send_audio(self, pcm: bytes) -> None: ...
 
 
 class Gemini(Protocol):
@@ -29,12 +32,16 @@ class Gemini(Protocol):
     async def send_activity_start(self) -> None: ...
     async def send_activity_end(self) -> None: ...
     async def send_audio_stream_end(self) -> None: ...
-    async def send_tool_response(self, responses: list[tuple[str, str, dict[str, Any]]]) -> None: ...
+    async def send_tool_response(self, responses: Sequence[tuple[str, str, dict[str, Any], str | None]]) -> None: ...
+    async def send_history(self, messages: Sequence[tuple[str, str]], *, answer: bool) -> None:
+        """Tell what was said before: (role, text) each. `answer`: the last message is a question that waits."""
+        ...
+
     async def close(self) -> None: ...
 
 
-Dial = Callable[[str | None], AbstractAsyncContextManager[Gemini]]
-"""Opens a connection, resuming a handle where there is one."""
+Dial = Callable[[str | None, bool], AbstractAsyncContextManager[Gemini]]
+"""Opens a connection: resuming a handle where there is one; else perhaps with a history, which is told first."""
 
 Send = Callable[[Gemini], Awaitable[None]]
 """A message that waits for a connection."""
@@ -47,9 +54,17 @@ class Recorder(Protocol):
         """The future is done once the turn is committed, or fails with the database's error."""
         ...
 
-    def save_heard(self, turn_id: int, ms: int) -> None: ...
-    def update(self, **fields: Any) -> None:
+    def save_heard(self, turn_id: int, ms: int) -> object: ...
+    def save_handle(self, handle: str) -> object:
+        """Keep Gemini's handle, which stands for the turns that were saved before."""
+        ...
+
+    def update(self, **fields: Any) -> object:
         """Set fields of the session."""
+        ...
+
+    def reconnecting(self) -> object:
+        """The session needs another connection to Gemini."""
         ...
 
 
@@ -66,6 +81,10 @@ class ToolOutcome(Protocol):
 class Tools(Protocol):
     async def call(self, call_id: str, name: str, args: dict[str, Any]) -> ToolOutcome:
         """Run a tool to its one outcome. Raises CancelledError, always, when it is cancelled, and nothing else."""
+        ...
+
+    def delivered(self, call_id: str, delivered: bool) -> None:
+        """Record whether the model got the answer of this call."""
         ...
 
     async def close(self) -> None:

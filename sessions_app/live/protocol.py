@@ -1,9 +1,10 @@
 """Gemini's messages → events. Knows where the turn stands; never waits, never sends."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
-from ..gemini.server_messages import ServerContent, ServerMessage, UsageMetadata
+from ..gemini.server_messages import ServerContent, ServerMessage
 from .events import (
     Audio,
     Event,
@@ -11,17 +12,20 @@ from .events import (
     GoingAway,
     HandleRenewed,
     Interrupted,
+    ReplyStarted,
     Said,
     ToolCallCancelled,
     ToolCallRequested,
     TurnEnded,
     TurnStarted,
-    UsageReported,
     Utterance,
 )
+from .usage import Usage
 
-# Gemini ends an interrupted turn at once. Should that mark be lost, audio flows again after this many seconds.
-LONGEST_SILENCING = 3.0
+# Gemini ends an interrupted turn at once. Should that mark be lost, audio flows again after this.
+LONGEST_SILENCING = timedelta(seconds=3)
+REMEMBERED_CALLS = 1000
+BYTES_A_SECOND = 48_000
 
 
 class _Side:
@@ -51,7 +55,13 @@ class _Turn:
         self.model = _Side()
         self.replying = False
         self.generated = False
+        self.called = False
+        self.audio_bytes = 0
         self.time_to_first_audio_ms: int | None = None
+
+    @property
+    def spoke(self) -> bool:
+        return bool(self.audio_bytes or self.model.pieces)
 
 
 def _utc_now() -> datetime:
@@ -64,25 +74,39 @@ class Conversation:
     Turn ids are counted up from `first_turn_id`. Each method returns the events that follow from what it is told.
     """
 
-    def __init__(self, first_turn_id: int = 1, clock: Callable[[], datetime] = _utc_now):
+    def __init__(
+        self,
+        first_turn_id: int = 1,
+        clock: Callable[[], datetime] = _utc_now,
+        usage_counts: Literal["turn", "session"] = "turn",
+    ):
         self._next_id = first_turn_id
         self._clock = clock
         self._turn: _Turn | None = None
         self._typed_ahead: list[str] = []
         self._asked_at: datetime | None = None
-        self._silenced_at: datetime | None = None
-        self._usage: UsageReported | None = None
-        self._calls: set[str] = set()
+        self._silenced_by: Literal["", "gemini", "user"] = ""
+        self._silenced_at = clock()
+        self._complete_is_old = False  # an interrupted turn still gets its turnComplete
+        self._usage = Usage(usage_counts)
+        self._calls: dict[str, None] = {}  # in order, so that the oldest can be forgotten
+        self._unanswered = ""  # heard by Gemini, in its own words
+        self._repeated = Repetition("")
 
     @property
     def between_turns(self) -> bool:
         return self._turn is None
 
+    @property
+    def awaits_gemini(self) -> bool:
+        """A question waits for its answer, or an answer for its rest."""
+        return self._turn is not None and not self._turn.generated
+
     def receive(self, message: ServerMessage) -> list[Event]:
         """Read one message of Gemini, every key and part of it, in the order that they have on the wire."""
         events: list[Event] = []
         if message.usage_metadata:
-            self._usage = _usage(message.usage_metadata)
+            self._usage.report(message.usage_metadata)
         if message.voice_activity and message.voice_activity.type == "ACTIVITY_END":
             self._asked_at = self._clock()
         if message.server_content:
@@ -91,8 +115,10 @@ class Conversation:
             for call in message.tool_call.function_calls:
                 # The same call may be delivered twice; it runs once.
                 if call.id not in self._calls:
-                    self._calls.add(call.id)
-                    self._reply_begins(events)
+                    self._calls[call.id] = None
+                    if len(self._calls) > REMEMBERED_CALLS:
+                        del self._calls[next(iter(self._calls))]
+                    self._reply_begins(events).called = True
                     events.append(ToolCallRequested(call.id, call.name, call.args or {}))
         if message.tool_call_cancellation:
             events += [ToolCallCancelled(call_id) for call_id in message.tool_call_cancellation.ids]
@@ -127,22 +153,39 @@ class Conversation:
         """The user wants to hear no more of this reply (the API has no word for that): the rest is left out."""
         if self._turn is None or not self._turn.replying:
             return []
-        self._silenced_at = self._clock()
+        if not self._turn.generated:
+            self._silenced_by = "user"
         return self._interrupt()
 
     def disconnected(self) -> list[Event]:
         """The connection is gone, and with it the rest of a reply; a question waits for the next one."""
         events: list[Event] = []
-        self._silenced_at = None
-        if self._turn and self._turn.replying:
-            self._finish(self._turn, events, interrupted=not self._turn.generated)
+        self._silenced_by = ""
+        self._complete_is_old = False
+        self._usage.connection_ended()
+        turn = self._turn
+        if turn and turn.replying and turn.generated:
+            self._finish(turn, events)
+        elif turn and turn.replying:
+            if turn.spoke:
+                events.append(Interrupted())
+            self._finish(turn, events, interrupted=turn.spoke, lost=True)
+        self._repeated = Repetition(self._unanswered)
+        return events
+
+    def give_up(self) -> list[Event]:
+        """Nothing more is expected of this turn."""
+        events: list[Event] = []
+        self._unanswered = ""
+        if self._turn:
+            self._finish(self._turn, events, interrupted=self._turn.replying and not self._turn.generated)
         return events
 
     def end(self) -> list[Event]:
         """The conversation ends here, whatever was going on."""
-        events = self.disconnected()
-        if self._turn:
-            self._finish(self._turn, events, interrupted=False)
+        events = self.give_up()
+        if self._turn:  # what was typed ahead
+            self._finish(self._turn, events)
         self._report_usage(events)
         return events
 
@@ -150,28 +193,31 @@ class Conversation:
         if content.input_transcription and content.input_transcription.text:
             self._hear(content.input_transcription.text, events)
         if content.interrupted:
-            self._silenced_at = self._clock()
+            self._complete_is_old = True
+            if self._turn and self._turn.replying:
+                self._silenced_by, self._silenced_at = "gemini", self._clock()
             events += self._interrupt()
         if content.model_turn and not self._silenced():
             for part in content.model_turn.parts:
                 if part.inline_data and part.inline_data.data and part.inline_data.mime_type.startswith("audio/"):
-                    self._reply_begins(events, audible=True)
+                    self._reply_begins(events, audible=True).audio_bytes += len(part.inline_data.data)
                     events.append(Audio(part.inline_data.data))
         if content.output_transcription and content.output_transcription.text and not self._silenced():
             turn = self._reply_begins(events)
             turn.model.add(content.output_transcription.text, self._clock())
             events.append(Said(turn.id, False, content.output_transcription.text))
         if content.generation_complete:
-            self._silenced_at = None
-            if self._turn and not self._turn.generated:
+            silenced, self._silenced_by = self._silenced_by, ""
+            if self._turn and self._turn.replying and not self._turn.generated and not silenced:
                 self._turn.generated = True
                 events.append(Generated(self._turn.id, self._turn.time_to_first_audio_ms))
         # Extended thinking ends several turns "in progress" before the one that counts.
         if content.turn_complete and content.interaction_status != "IN_PROGRESS":
-            silenced, self._silenced_at = self._silenced_at, None
+            old, self._complete_is_old = self._complete_is_old, False
+            silenced, self._silenced_by = self._silenced_by, ""
             # The end of an interrupted turn, which ended for us when it was interrupted.
-            if self._turn and (silenced is None or self._turn.replying):
-                self._finish(self._turn, events, interrupted=False)
+            if self._turn and (self._turn.replying or not (old or silenced)):
+                self._finish(self._turn, events)
 
     def _current(self, events: list[Event]) -> _Turn:
         if self._turn is None:
@@ -181,6 +227,10 @@ class Conversation:
         return self._turn
 
     def _hear(self, text: str, events: list[Event]) -> None:
+        self._unanswered += text
+        if not (text := self._repeated.leave_out(text)):
+            self._asked_at = self._clock()
+            return
         turn = self._current(events)
         now = self._clock()
         if not turn.replying:
@@ -193,6 +243,9 @@ class Conversation:
         if turn is None or not turn.replying:
             turn = self._current(events)
             turn.replying = True
+            self._repeated = Repetition("")
+            self._complete_is_old = False
+            events.append(ReplyStarted(turn.id))
         if audible and turn.time_to_first_audio_ms is None and self._asked_at:
             waited = self._clock() - self._asked_at
             turn.time_to_first_audio_ms = max(0, round(waited.total_seconds() * 1000))
@@ -200,9 +253,9 @@ class Conversation:
         return turn
 
     def _silenced(self) -> bool:
-        if self._silenced_at and (self._clock() - self._silenced_at).total_seconds() > LONGEST_SILENCING:
-            self._silenced_at = None
-        return self._silenced_at is not None
+        if self._silenced_by == "gemini" and self._clock() - self._silenced_at > LONGEST_SILENCING:
+            self._silenced_by = ""
+        return self._silenced_by != ""
 
     def _interrupt(self) -> list[Event]:
         # It may come with no reply under way; the page then has at most old audio to flush.
@@ -211,11 +264,23 @@ class Conversation:
             self._finish(self._turn, events, interrupted=True)
         return events
 
-    def _finish(self, turn: _Turn, events: list[Event], *, interrupted: bool) -> None:
+    def _finish(self, turn: _Turn, events: list[Event], *, interrupted: bool = False, lost: bool = False) -> None:
         self._turn = None
         self._report_usage(events)
+        answered = not lost and (turn.spoke or interrupted or not turn.called)
+        if answered:
+            self._unanswered = ""
         events.append(
-            TurnEnded(turn.id, turn.user.utterance(), turn.model.utterance(), interrupted, turn.time_to_first_audio_ms)
+            TurnEnded(
+                turn.id,
+                turn.user.utterance(),
+                turn.model.utterance(),
+                interrupted,
+                turn.time_to_first_audio_ms,
+                turn.audio_bytes * 1000 // BYTES_A_SECOND,
+                answered,
+                lost,
+            )
         )
         if self._typed_ahead:
             following = self._current(events)
@@ -224,20 +289,34 @@ class Conversation:
             self._typed_ahead = []
 
     def _report_usage(self, events: list[Event]) -> None:
-        if self._usage:
-            events.append(self._usage)
-            self._usage = None
+        if usage := self._usage.take():
+            events.append(usage)
 
 
-def _usage(usage: UsageMetadata) -> UsageReported:
-    by_modality: dict[str, int] = {}
-    for side, details in (("prompt", usage.prompt_tokens_details), ("response", usage.response_tokens_details)):
-        for detail in details:
-            key = f"{side}.{detail.modality.lower()}"
-            by_modality[key] = by_modality.get(key, 0) + detail.token_count
-    return UsageReported(
-        usage.prompt_token_count,
-        usage.response_token_count or usage.candidates_token_count,
-        usage.total_token_count,
-        by_modality,
-    )
+class Repetition:
+    """A question that is said again on a new connection: Gemini hears it once more, the transcript has it already."""
+
+    def __init__(self, text: str):
+        self._expected = _letters(text)
+
+    def leave_out(self, heard: str) -> str:
+        """What of `heard` is new. Where it is other words than expected, nothing is left out."""
+        if not self._expected:
+            return heard
+        letters = _letters(heard)
+        if self._expected.startswith(letters):
+            self._expected = self._expected[len(letters) :]
+            return ""
+        expected, self._expected = self._expected, ""
+        if not letters.startswith(expected):
+            return heard
+        known = len(expected)
+        for position, character in enumerate(heard):
+            known -= character.isalnum()
+            if known < 0:
+                return heard[position:]
+        return ""
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).lower()

@@ -44,7 +44,7 @@ def test_a_turn_from_question_to_answer(conversation, clock):
     happened += feed(conversation, spoke(b"\1\0"), said("Ten"), spoke(b"\2\0"), said(" o'clock."), GENERATED, COMPLETE)
 
     assert [type(event).__name__ for event in happened] == [
-        "TurnStarted", "Said", "Said", "Audio", "Said", "Audio", "Said", "Generated", "TurnEnded",
+        "TurnStarted", "Said", "Said", "ReplyStarted", "Audio", "Said", "Audio", "Said", "Generated", "TurnEnded",
     ]  # fmt: skip
     ended = happened[-1]
     assert (ended.user.text, ended.model.text, ended.interrupted) == ("what time", "Ten o'clock.", False)

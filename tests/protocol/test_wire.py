@@ -125,7 +125,7 @@ async def test_every_client_message(wire):
         sent["activity_end"] = await wire.frame()
         await gemini.send_audio_stream_end()
         sent["audio_stream_end"] = await wire.frame()
-        await gemini.send_tool_response([("1", "f", {"result": "ok"}), ("2", "g", {"error": "No."})])
+        await gemini.send_tool_response([("1", "f", {"result": "ok"}, None), ("2", "g", {"error": "No."}, "SILENT")])
         sent["tool_response"] = await wire.frame()
     assert sent == golden("client_messages.json", sent)
 

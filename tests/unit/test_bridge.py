@@ -68,13 +68,13 @@ async def test_microphone_text_and_marks_go_out_in_order():
     async with BridgeUnderTest(gemini) as under_test:
         await under_test.browser.until_type("status", status="CONNECTED")
         bridge = under_test.bridge
-        await bridge.obey(command('{"type":"activity_start"}'))
+        bridge.obey(command('{"type":"activity_start"}'))
         bridge.hear(b"\1\0")
         bridge.hear(b"\2\0")
-        await bridge.obey(command('{"type":"activity_end"}'))
-        await bridge.obey(command('{"type":"text","data":{"text":"hi"}}'))
-        await bridge.obey(command('{"type":"image","data":{"data":"AAAA"}}'))
-        await bridge.obey(command('{"type":"audio_end"}'))
+        bridge.obey(command('{"type":"activity_end"}'))
+        bridge.obey(command('{"type":"text","data":{"text":"hi"}}'))
+        bridge.obey(command('{"type":"image","data":{"data":"AAAA"}}'))
+        bridge.obey(command('{"type":"audio_end"}'))
         while len(gemini.sent) < 6:
             await asyncio.sleep(0)
     assert gemini.sent == [
@@ -96,7 +96,7 @@ async def test_a_tool_is_run_answered_by_name_and_shown():
         result = await under_test.browser.until_type("function_result")
         while not gemini.sent:
             await asyncio.sleep(0)
-    assert gemini.sent == [("tool_response", [("1", "weather", {"result": "sunny in Rome"})])]
+    assert gemini.sent == [("tool_response", [("1", "weather", {"result": "sunny in Rome"}, None)])]
     assert result["data"].items() >= {"callId": "1", "name": "weather", "status": "ok"}.items()
     assert result["data"]["result"] == "sunny in Rome"
     [call] = under_test.browser.of_type("function_call")
@@ -162,7 +162,7 @@ async def test_an_answer_that_still_waits_is_not_sent_when_its_call_is_withdrawn
         gemini.says(server(toolCallCancellation={"ids": ["1"]}), said("Go on."))
         await under_test.browser.until_type("transcription", text="Go on.")
         gemini.takes.set()
-        await under_test.bridge.obey(command('{"type":"audio_end"}'))
+        under_test.bridge.obey(command('{"type":"audio_end"}'))
         while ("audio_stream_end", None) not in gemini.sent:
             await asyncio.sleep(0)
     assert gemini.sent == [("audio", b"\1\0"), ("audio_stream_end", None)]
@@ -189,7 +189,7 @@ async def test_a_message_that_cannot_be_sent_does_not_hold_up_those_behind_it():
     async with BridgeUnderTest(gemini) as under_test:
         await under_test.browser.until_type("status", status="CONNECTED")
         gemini.refuses = ValueError("the SDK does not like it")
-        await under_test.bridge.obey(command('{"type":"text","data":{"text":"poison"}}'))
+        under_test.bridge.obey(command('{"type":"text","data":{"text":"poison"}}'))
         await under_test.browser.until_type("error", code="not_sent")
         gemini.refuses = None
         under_test.bridge.hear(b"\1\0")
@@ -217,7 +217,7 @@ async def test_a_lost_connection_is_resumed_with_its_handle_and_nothing_said_mea
         await under_test.browser.until_type("status", status="CONNECTED")
         first.refuses = ConnectionClosedError(None, None)
         under_test.bridge.hear(b"\1\0")
-        await under_test.bridge.obey(command('{"type":"text","data":{"text":"still here"}}'))
+        under_test.bridge.obey(command('{"type":"text","data":{"text":"still here"}}'))
         first.hangs_up(APIError(1006, {"message": "gone"}))
         await under_test.browser.until_type("status", status="CONNECTED", resumed=True)
         while len(second.sent) < 2:
@@ -302,7 +302,7 @@ async def test_escape_stops_the_reply_at_the_page():
     gemini = ScriptedGemini(spoke(b"\1\0"), said("Once"))
     async with BridgeUnderTest(gemini) as under_test:
         await under_test.browser.until_type("transcription", text="Once")
-        await under_test.bridge.obey(command('{"type":"interrupt"}'))
+        under_test.bridge.obey(command('{"type":"interrupt"}'))
         gemini.says(spoke(b"\2\0"), COMPLETE, spoke(b"\3\0"))
         await under_test.browser.until(lambda item: item == b"\3\0")
         await under_test.browser.until_type("turn", state="interrupted")

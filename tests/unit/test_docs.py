@@ -2,9 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
-from sessions_app import exceptions
+from sessions_app import consumers, exceptions
 from sessions_app.browser import commands, events
+from sessions_app.live.limits import Over
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
@@ -27,10 +29,10 @@ def test_every_event_is_documented():
 def test_every_error_code_is_documented():
     """All of them are written as literals where they are raised."""
     written = {kind.code for kind in exceptions.SessionUnavailable.__subclasses__()}
+    written |= {code for code, _, _ in consumers.DISMISSALS.values()} | set(get_args(Over.__annotations__["code"]))
     patterns = (
         r"CommandError\(\s*\"(\w+)\"", r"events\.error\(\s*\"(\w+)\"", r"page\.error\(\s*\"(\w+)\"",
         r"refuse\(\s*\"(\w+)\"", r"_refuse_soon\(\s*\"(\w+)\"", r"fatal\(\s*\"(\w+)\"", r"Remedy\.\w+,\s*\"(\w+)\"",
-        r"code, message, close = \"(\w+)\"",
     )  # fmt: skip
     for path in (ROOT / "sessions_app").rglob("*.py"):
         if "emulator" not in path.parts:

@@ -45,7 +45,7 @@ async def test_messages_are_kept_when_audio_is_dropped():
     uplink.put_audio(b"\0" * 300)
     uplink.put(message)
     uplink.put_audio(b"\1" * 300)
-    assert await uplink.get() is message
+    assert (await uplink.get()).send is message
     assert await uplink.get() == (b"\1" * 300, 16_000)
 
 
@@ -58,16 +58,66 @@ async def test_messages_are_bounded_except_those_that_must_go():
     with pytest.raises(UplinkFull):
         uplink.put(message)
     uplink.put(message, must=True)
-    assert [await uplink.get(), await uplink.get()] == [message, message]
+    assert [(await uplink.get()).send, (await uplink.get()).send] == [message, message]
 
 
-async def test_what_could_not_be_sent_comes_first_again():
+async def test_what_was_not_answered_is_said_again_first():
     uplink = Uplink()
     uplink.put_audio(b"\1\0")
-    item = await uplink.get()
+    await uplink.get()
     uplink.put_audio(b"\2\0")
-    uplink.put_back(item)
+    assert uplink.rewind()
     assert await uplink.get() == (b"\1\0\2\0", 16_000)
+
+
+async def test_what_is_answered_is_not_said_again():
+    uplink = Uplink()
+    for sample in (b"\1\0", b"\2\0"):
+        uplink.put_audio(sample)
+        await uplink.get()
+        if sample == b"\1\0":
+            uplink.reply_begins()
+    uplink.answered()
+    uplink.rewind()
+    assert await uplink.get() == (b"\2\0", 16_000)
+    uplink.reply_begins()
+    uplink.answered()
+    assert not uplink.rewind()
+
+
+async def test_a_message_that_must_not_be_repeated_is_not():
+    uplink = Uplink()
+
+    async def message(gemini): ...
+
+    uplink.put(message, repeat=False)
+    await uplink.get()
+    assert not uplink.rewind()
+
+
+async def test_silence_before_a_question_is_not_kept_and_speech_is():
+    uplink = Uplink()
+    quiet, loud = bytes(3200), b"\0\x20" * 1600
+    for frame in [quiet] * 50 + [loud] * 20 + [quiet] * 20:
+        uplink.put_audio(frame)
+        await uplink.get()
+        if frame is quiet and not uplink.speech_unanswered:
+            assert uplink._sent_audio <= 40_000
+    assert uplink.speech_unanswered
+    uplink.rewind()
+    said = b""
+    while loud * 20 + quiet * 20 not in said:
+        said += (await uplink.get())[0]
+    assert len(said) <= (40 + 12) * 3200
+
+
+async def test_of_a_question_the_last_seconds_are_kept():
+    uplink = Uplink(max_seconds=1)
+    for number in range(30):
+        uplink.put_audio(bytes([number, 0x20]) * 1600)
+        await uplink.get()
+    uplink.rewind()
+    assert await uplink.get() == (b"".join(bytes([number, 0x20]) * 1600 for number in range(20, 30)), 16_000)
 
 
 async def test_get_waits():
