@@ -17,8 +17,8 @@ from .models import LiveSession
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=40)
-"""A process that gives no sign of life for so long is gone."""
+MISSED_SIGNS = 4
+"""A process that has not given so many signs of life, one after the other, is gone."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ def sign_of_life(session_ids: Iterable[UUID]) -> None:
 def tidy() -> Tidied:
     """Any process may do it, as often as it likes."""
     now = timezone.now()
-    gone = LiveSession.objects.not_seen_since(now - LEASE)
+    lease = timedelta(seconds=MISSED_SIGNS * (settings.HOUSEKEEPING_SECONDS or 10))
+    gone = LiveSession.objects.not_seen_since(now - lease)
     calls = ToolCall.objects.filter(session__in=gone).abandon()
     abandoned = gone.filter(status__in=LiveSession.CARRIED).update(status=LiveSession.Status.PAUSED)
     unused = gone.filter(last_activity_at__lt=now - timedelta(minutes=settings.SESSION_EXPIRY_MINUTES))

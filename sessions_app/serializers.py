@@ -39,11 +39,14 @@ class TranscriptEntrySerializer(serializers.ModelSerializer):
     startedAt = serializers.DateTimeField(source="started_at")
     endedAt = serializers.DateTimeField(source="ended_at")
     timeToFirstAudioMs = serializers.IntegerField(source="time_to_first_audio_ms")
+    audioMs = serializers.IntegerField(source="audio_ms")
     heardMs = serializers.IntegerField(source="heard_ms")
 
     class Meta:
         model = TranscriptEntry
-        fields = ("sequence", "role", "text", "interrupted", "startedAt", "endedAt", "timeToFirstAudioMs", "heardMs")
+        fields = (
+            "sequence", "role", "text", "interrupted", "startedAt", "endedAt", "timeToFirstAudioMs", "audioMs", "heardMs",
+        )  # fmt: skip
 
 
 class ToolCallSerializer(serializers.ModelSerializer):
@@ -66,6 +69,7 @@ class SessionSerializer(serializers.ModelSerializer):
     endedAt = serializers.DateTimeField(source="ended_at")
     endReason = serializers.CharField(source="end_reason")
     tokens = serializers.SerializerMethodField()
+    droppedAudioMs = serializers.IntegerField(source="dropped_audio_ms")
     transcript = serializers.SerializerMethodField()
     toolCalls = serializers.SerializerMethodField()
 
@@ -73,14 +77,15 @@ class SessionSerializer(serializers.ModelSerializer):
         model = LiveSession
         fields = (
             "sessionId", "userId", "createdAt", "memoryLength", "status", "model", "voice", "language", "connectedAt",
-            "lastActivityAt", "endedAt", "endReason", "tokens", "transcript", "toolCalls",
+            "lastActivityAt", "endedAt", "endReason", "tokens", "reconnects", "droppedAudioMs", "transcript", "toolCalls",
         )  # fmt: skip
 
-    def get_tokens(self, session: LiveSession) -> dict[str, int]:
+    def get_tokens(self, session: LiveSession) -> dict[str, Any]:
         return {
             "prompt": session.prompt_tokens,
             "response": session.response_tokens,
             "total": session.total_tokens,
+            "byModality": session.tokens_by_modality,
         }
 
     def get_transcript(self, session: LiveSession) -> list[dict[str, Any]]:

@@ -18,17 +18,15 @@ from .away import Away
 from .buffers import SECOND_OF_AUDIO, Uplink, UplinkFull
 from .calls import CallRules, Calls
 from .connections import Connections, ConversationFailed
+from .departure import Departure
 from .limits import Backend, Limits, Over, Totals
 from .memory import Memory
 from .ports import Browser, Gemini, Recorder, Send, Tools
 from .protocol import Conversation
+from .watch import Watch
 
 logger = logging.getLogger(__name__)
 
-BEFORE_THE_END = 3.0
-"""Seconds before Gemini's own deadline at which we leave."""
-HANDLE_PATIENCE = 1.5
-"""Seconds that the handle of a turn may come after it."""
 MOST_REPETITIONS = 2
 
 
@@ -63,17 +61,19 @@ class Bridge:
         connections.has_history = lambda: bool(self._memory)
         self._tasks: asyncio.TaskGroup | None = None
         self._gemini: Gemini | None = None
+        self._running: asyncio.Task[object] | None = None
         self._over: Over | None = None
         self.failed = False
         """Gemini cannot be had: this bridge will not converse any more."""
-        self._leaving = False
-        self._timers: list[asyncio.TimerHandle] = []
+        self._departure = Departure(
+            between_turns=lambda: self._conversation.between_turns and not self._calls.pending,
+            has_handle=lambda: self._memory.complete,
+            leave=self.connect_anew,
+        )
+        self._watch = Watch(limits or Limits(), self)
         self._repeating = False
         self._repetitions = 0
         self._reply_began = False
-        self._given_warning = False
-        self._heard_from_gemini = 0.0
-        self._active_at = 0.0
         self._dropped_before = 0
 
     # --- What the browser says ---------------------------------------------------------------------------------
@@ -123,8 +123,7 @@ class Bridge:
         self._browser = Away()
         self._connections.wanted.clear()
         self._recorder.update(status="paused")
-        if self._gemini:
-            self._close(self._gemini)
+        self.connect_anew()
 
     def come_back(self, browser: Browser) -> None:
         """The conversation goes on where it stood, with what was missed."""
@@ -132,7 +131,7 @@ class Bridge:
         if isinstance(away, Away):
             for event in away.missed:
                 browser.send(event)
-        self._active_at = asyncio.get_running_loop().time()
+        self._watch.user_active()
         self._connections.wanted.set()
 
     # --- Connections -------------------------------------------------------------------------------------------
@@ -140,9 +139,10 @@ class Bridge:
     async def run(self) -> Failure | Over | None:
         """Connect, converse, reconnect, until cancelled; or until Gemini cannot be had, or a limit is reached: the page
         then knows why."""
+        self._running = asyncio.current_task()
         try:
             async with asyncio.TaskGroup() as self._tasks:
-                watch = self._tasks.create_task(self._watch(asyncio.current_task()), name="watch")
+                watch = self._tasks.create_task(self._watch.run(self._end_by_limit), name="watch")
                 try:
                     return await self._connect_and_converse()
                 finally:
@@ -204,24 +204,23 @@ class Bridge:
         """Until this connection ends. It is closed by us when Gemini says goodbye: between two turns, or in time."""
         assert self._tasks is not None  # noqa: S101
         clock = asyncio.get_running_loop().time
-        self._gemini, self._leaving, self._heard_from_gemini = gemini, False, clock()
+        self._gemini = gemini
+        self._watch.gemini_spoke(clock())
         sender = self._tasks.create_task(self._send_uplink(gemini), name="uplink")
         receive = self._conversation.receive
         try:
             async for message in gemini:
-                self._heard_from_gemini = clock()
+                self._watch.gemini_spoke(clock())
                 for event in receive(message):
                     if type(event) is events.Audio:
                         self._browser.send_audio(event.pcm)
                     else:
                         self._handle([event])
-                if self._leaving:
-                    self._leave_between_turns()
+                if self._departure.announced:
+                    self._departure.something_happened()
         finally:
             self._gemini = None
-            for timer in self._timers:
-                timer.cancel()
-            self._timers.clear()
+            self._departure.stop()
             sender.cancel()
 
     def _disconnected(self) -> None:
@@ -243,25 +242,10 @@ class Bridge:
             self._browser.send(page.status("RECONNECTING"))
             self._recorder.reconnecting()
 
-    def _go_away(self, seconds: float) -> None:
-        self._leaving = True
-        # By a timer: after goAway Gemini may fall silent, and the receive loop would wait for ever.
-        self._later(max(0.5, seconds - BEFORE_THE_END), self._close, self._gemini)
-
-    def _leave_between_turns(self, *, without_handle: bool = False) -> None:
-        if self._gemini is None or not self._conversation.between_turns or self._calls.pending:
-            return
-        if self._memory.complete or without_handle:
-            self._close(self._gemini)
-        elif len(self._timers) == 1:  # the handle comes after the turn, or never
-            self._later(HANDLE_PATIENCE, partial(self._leave_between_turns, without_handle=True))
-
-    def _later(self, seconds: float, action, *arguments) -> None:  # type: ignore[no-untyped-def]
-        self._timers.append(asyncio.get_running_loop().call_later(seconds, action, *arguments))
-
-    def _close(self, gemini: Gemini) -> None:
-        if self._tasks:
-            self._tasks.create_task(gemini.close(), name="close")
+    def connect_anew(self) -> None:
+        """Hang up; the next connection is made where somebody wants it."""
+        if self._gemini and self._tasks:
+            self._tasks.create_task(self._gemini.close(), name="close")
 
     async def _send_uplink(self, gemini: Gemini) -> None:
         uplink = self._uplink
@@ -287,17 +271,17 @@ class Bridge:
         for event in happened:
             match event:
                 case events.Said(turn_id, is_user, text):
-                    self._given_warning = False
+                    self._watch.gemini_answered()
                     if is_user:
                         self._calls.user_goes_on()
                     self._browser.send(page.transcription(turn_id, is_user=is_user, text=text))
                 case events.Interrupted():
                     self._browser.send(page.INTERRUPT_AUDIO)
                 case events.TurnStarted(turn_id):
-                    self._active_at = asyncio.get_running_loop().time()
+                    self._watch.user_active()
                     self._browser.send(page.turn(turn_id, "started"))
                 case events.ReplyStarted():
-                    self._given_warning = False
+                    self._watch.gemini_answered()
                     self._reply_began = True
                     self._uplink.reply_begins()
                 case events.Generated(turn_id, waited):
@@ -318,10 +302,10 @@ class Bridge:
                         self._memory.handle_renewed()
                         self._recorder.save_handle(handle)
                 case events.GoingAway(seconds):
-                    self._go_away(seconds)
+                    self._departure.go_away(seconds)
 
     def _turn_ended(self, turn: events.TurnEnded) -> None:
-        self._active_at = asyncio.get_running_loop().time()
+        self._watch.user_active()
         if turn.user:
             self._memory.add("user", turn.user.text)
         if turn.model and not turn.lost:  # what was lost will be said again
@@ -369,40 +353,21 @@ class Bridge:
 
     # --- Limits ------------------------------------------------------------------------------------------------
 
-    async def _watch(self, conversation: "asyncio.Task[object] | None") -> None:
-        """Every few seconds: is Gemini still there, is the user, is it time to end?"""
-        clock = asyncio.get_running_loop().time
-        began = self._active_at = clock()
-        limits = self._limits
-        while True:
-            await asyncio.sleep(limits.look_every)
-            now = clock()
-            self._over = limits.over(idle=now - self._active_at, lasted=now - began)
-            if self._over and conversation:
-                conversation.cancel()
-                return
-            if self._gemini and now - self._heard_from_gemini > limits.silence:
-                self._silent(now)
-            self._tell_dropped_audio()
+    @property
+    def awaited(self) -> bool:
+        """Gemini owes something: an answer, the rest of one, or a word about what sounded like speech."""
+        asked = self._conversation.awaits_gemini and not self._calls.pending
+        return self._gemini is not None and (asked or self._uplink.speech_unanswered)
 
-    def _silent(self, now: float) -> None:
-        """Gemini has said nothing for long. Does it owe us something? Then another connection may help; once."""
-        awaited = self._conversation.awaits_gemini and not self._calls.pending
-        if not (awaited or self._uplink.speech_unanswered):
-            return
-        if not self._given_warning:
-            self._given_warning = True
-            logger.warning("Gemini has been silent for %.0f s: connecting anew", now - self._heard_from_gemini)
-            if self._gemini:
-                self._close(self._gemini)
-            return
-        self._heard_from_gemini = now
+    def give_up_waiting(self) -> None:
+        """Two connections had nothing to say."""
+        asked = self._conversation.awaits_gemini
         self._uplink.forget()
         self._handle(self._conversation.give_up())
-        if awaited:
+        if asked:
             self._browser.send(page.error("not_answered", "Gemini did not answer. Say it again, in other words."))
 
-    def _tell_dropped_audio(self) -> None:
+    def tell_dropped_audio(self) -> None:
         dropped = self._uplink.dropped_bytes
         if dropped == self._dropped_before:
             return
@@ -411,6 +376,11 @@ class Bridge:
             self._browser.send(page.error("audio_dropped", message))
         self._dropped_before = dropped
         self._recorder.update(dropped_audio_ms=dropped * 1000 // SECOND_OF_AUDIO)
+
+    def _end_by_limit(self, over: Over) -> None:
+        self._over = over
+        if self._running:
+            self._running.cancel()
 
     def _end(self) -> None:
         self._calls.end()

@@ -1,0 +1,55 @@
+"""Each writes to the file of RELIABILITY_TRACE when it begins and how it ends."""
+
+import asyncio
+import os
+import time
+
+from tools_app.registry import tool
+
+
+def trace(line: str) -> None:
+    with open(os.environ["RELIABILITY_TRACE"], "a") as file:
+        file.write(line + "\n")
+
+
+@tool
+async def order(item: str) -> dict:
+    """Order something. Takes a second, and must not happen twice."""
+    trace(f"order {item}")
+    await asyncio.sleep(1)
+    return {"number": 7, "item": item}
+
+
+@tool
+async def wait_for(thing: str) -> dict:
+    """Wait until the file of this name stands beside the trace."""
+    trace(f"begin {thing}")
+    try:
+        while not os.path.exists(f"{os.environ['RELIABILITY_TRACE']}.{thing}"):
+            await asyncio.sleep(0.02)
+    except asyncio.CancelledError:
+        trace(f"cancelled {thing}")
+        raise
+    trace(f"end {thing}")
+    return {"thing": thing}
+
+
+@tool
+def hang(how: str) -> dict:
+    """Hang for five seconds: sleeping, spinning, or in the database."""
+    trace(f"hang {how}")
+    until = time.monotonic() + 5
+    if how == "spinning":
+        while time.monotonic() < until:
+            pass
+    elif how == "counting":
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            sql = (
+                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 20000000) SELECT count(*) FROM n"
+            )
+            cursor.execute(sql)
+    else:
+        time.sleep(5)
+    return {"how": how}

@@ -1,0 +1,205 @@
+"""Time, number and memory: what a conversation, a client and a dead process may cost."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+
+import psutil
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from sessions_app.emulator import Emulator
+from tests.processes import create, running, wait_until
+from tests.reliability.page import ORIGIN, Page
+from tests.server import DAPHNE, UVICORN, Server
+
+
+@pytest.fixture
+def start(module_environment, tmp_path):
+    """A server of the test's own, with other settings."""
+
+    @contextlib.contextmanager
+    def start(command: list[str] = UVICORN, **environment: str):
+        database = {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
+        with running(module_environment | database | environment, command, tmp_path / "log") as server:
+            yield server
+
+    return start
+
+
+async def test_an_idle_conversation_pauses_and_goes_on_when_somebody_speaks_again(emulator: Emulator, start):
+    """A microphone that sends silence is no activity."""
+    with start(SESSION_IDLE_TIMEOUT="1") as server:
+        session_id = await create(server)
+        async with Page(server, session_id) as page:
+            await page.converse()
+            await page.ask("hello")
+            await page.speak(bytes(32_000 * 3), speed=2)
+            assert await page.until_closed() == 4408
+            assert page.of_type("error")[-1]["code"] == "idle"
+        wait_until(lambda: server.session(session_id)["status"] == "paused", "it is paused")
+        async with Page(server, session_id) as page:
+            assert (await page.converse())["resumed"] is True
+
+
+async def test_a_conversation_lasts_no_longer_than_it_may(emulator: Emulator, start):
+    with start(SESSION_LONGEST="1.5") as server:
+        session_id = await create(server)
+        async with Page(server, session_id) as page:
+            await page.converse()
+            await page.ask("hello")
+            assert await page.until_closed() == 4410
+            assert page.of_type("error")[-1]["code"] == "too_long"
+        wait_until(lambda: server.session(session_id)["status"] == "ended", "it has ended")
+        assert "at most" in server.session(session_id)["endReason"]
+
+
+async def test_a_process_carries_so_many_and_no_more(emulator: Emulator, start):
+    """The next one is told to try again, and Gemini is not dialled for it."""
+    with start(SESSIONS_PER_PROCESS="2") as server:
+        async with Page(server) as one, Page(server) as two:
+            await one.converse()
+            await two.converse()
+            dials = emulator.dials
+            async with Page(server) as three:
+                assert await three.until_closed() == 4429
+                assert three.of_type("error")[-1]["code"] == "too_many_sessions"
+            assert emulator.dials == dials
+            await one.ask("hello")
+        async with Page(server) as four:
+            await four.converse()
+
+
+async def test_unused_sessions_expire_by_themselves_and_by_command(emulator: Emulator, start):
+    with start(SESSION_EXPIRY_MINUTES="0.03") as server:
+        unused = await create(server)
+        async with Page(server) as page:  # the housekeeper starts with the first conversation
+            await page.converse()
+            wait_until(lambda: server.session(unused)["status"] == "ended", "it has expired")
+            assert server.session(unused)["endReason"].startswith("expired")
+            await page.ask("hello")  # one that is carried does not
+        async with Page(server, unused) as page:
+            assert await page.until_closed() == 4410
+        server.environment["HOUSEKEEPING_SECONDS"] = "0.1"
+        again = await create(server)
+        wait_until(lambda: server.manage("expire_sessions") or server.session(again)["status"] == "ended", "expired")
+
+
+async def test_the_sessions_of_a_killed_process_are_free_soon(emulator: Emulator, start, tmp_path):
+    """Promise 13: another process notices that it gives no sign of life; its tool calls get their end."""
+    with start(RELIABILITY_TRACE=str(tmp_path / "trace")) as server:
+        session_id = await create(server)
+        async with Page(server, session_id) as page:
+            await page.converse()
+            await page.ask("hello")
+            await page.send("text", text="wait for books")
+            await page.until("function_call")
+            wait_until(lambda: (tmp_path / "trace").exists(), "the tool runs")
+            await asyncio.to_thread(server.stop, signal.SIGKILL)
+        server.start()
+        assert server.session(session_id)["status"] == "live"
+        wait_until(
+            lambda: server.manage("expire_sessions") or server.session(session_id)["status"] == "paused", "it is free"
+        )
+        assert [call["status"] for call in server.session(session_id)["toolCalls"]] == ["cancelled"]
+
+
+async def test_a_flood_ends_its_own_socket_and_nobody_elses(emulator: Emulator, server: Server):
+    """Promise 10: a hundred thousand frames as fast as they go."""
+    async with Page(server) as victim, Page(server) as hostile:
+        await victim.converse()
+        await hostile.converse()
+        before = psutil.Process(server.process.pid).memory_info().rss
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(100_000):
+                await hostile.socket.send(bytes(640))
+        assert await hostile.until_closed() == 4429
+        assert hostile.of_type("error")[-1]["code"] == "too_fast"
+        await victim.ask("hello")
+        assert psutil.Process(server.process.pid).memory_info().rss - before < 4 * 2**20
+
+
+@contextlib.asynccontextmanager
+async def never_reads(server: Server, stories: int):
+    """A client that asks for stories and does not listen."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", server.port))
+    url = f"ws://127.0.0.1:{server.port}/ws"
+    socket_ = await connect(
+        url, sock=raw, origin=ORIGIN, proxy=None, subprotocols=["gemlive.v1"], compression=None, max_queue=1,
+        ping_interval=None, close_timeout=0.1,
+    )  # fmt: skip
+    try:
+        await socket_.send('{"type": "connect"}')
+        for _ in range(stories):
+            await asyncio.sleep(0.05)  # asked one after the other: typed in one go they would interrupt each other
+            with contextlib.suppress(ConnectionClosed):
+                await socket_.send(json.dumps({"type": "text", "data": {"text": "tell me a long story"}}))
+        yield socket_
+    finally:
+        socket_.transport.abort()
+
+
+async def test_a_client_that_never_reads_is_cut_off_and_costs_little(emulator: Emulator, server: Server):
+    """Promise 10: what it does not read waits up to a bound; then its connections end, to Gemini too."""
+    async with Page(server) as page:
+        await page.converse()
+        await page.ask("tell me a long story")
+        process = psutil.Process(server.process.pid)
+        before, sockets = process.memory_info().rss, len(process.net_connections())
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(3):
+                await stack.enter_async_context(never_reads(server, stories=12))
+            wait_until(lambda: len(process.net_connections()) <= sockets, "they are cut off", seconds=40)
+            assert process.memory_info().rss - before < 3 * 3 * 2**20
+        await page.ask("hello")
+
+
+@pytest.mark.parametrize("command", [UVICORN, DAPHNE], ids=["uvicorn", "daphne"])
+async def test_a_server_stops_in_time_though_a_client_never_reads(command, emulator: Emulator, start):
+    """Promise 11."""
+    with start(command) as server:
+        async with never_reads(server, stories=12):
+            wait_until(lambda: bool(emulator.sessions), "it is connected")
+            server.process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(server.process.wait, 15)
+
+
+async def test_nothing_is_left_of_conversations_that_are_over(emulator: Emulator, server: Server):
+    """Promise 17: sockets, threads and files are as many as before."""
+    process = psutil.Process(server.process.pid)
+
+    async def talk() -> None:
+        async with Page(server) as page:
+            await page.converse()
+            await page.ask("hello")
+            emulator.abort_all()
+            await page.reconnected()
+            await page.ask("hello")
+            await page.send("disconnect")
+            await page.until_closed()
+
+    await talk()
+    await asyncio.gather(*[talk_alone(server) for _ in range(8)])  # threads come up to their bound
+    await asyncio.sleep(0)
+    before = (process.num_fds(), len(process.net_connections()))
+    for _ in range(5):
+        await talk()
+    await asyncio.gather(*[talk_alone(server) for _ in range(8)])
+    wait_until(lambda: process.num_fds() <= before[0], f"files are as before: {before}")
+    wait_until(lambda: len(process.net_connections()) <= before[1], "sockets are as before")
+    assert os.path.exists(f"/proc/{process.pid}")
+
+
+async def talk_alone(server: Server) -> None:
+    async with Page(server) as page:
+        await page.converse()
+        await page.ask("hello")
+        await page.send("disconnect")
+        await page.until_closed()
