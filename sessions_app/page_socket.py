@@ -59,10 +59,10 @@ class PageSocket:
             return
         self._put({"type": "websocket.close", "code": code}, 0)
         self._closed = True
-        if self._writer:
-            await asyncio.wait({self._writer}, timeout=FAREWELL)
-            if not self._writer.done():
-                self._writer.cancel()
+        if writer := self._writer:
+            await asyncio.wait({writer}, timeout=FAREWELL)
+            if not writer.done():
+                writer.cancel()
                 self._abort()
 
     def stop(self) -> None:

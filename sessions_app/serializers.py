@@ -45,7 +45,8 @@ class TranscriptEntrySerializer(serializers.ModelSerializer):
     class Meta:
         model = TranscriptEntry
         fields = (
-            "sequence", "role", "text", "interrupted", "startedAt", "endedAt", "timeToFirstAudioMs", "audioMs", "heardMs",
+            "sequence", "role", "text", "interrupted", "startedAt", "endedAt", "timeToFirstAudioMs", "audioMs",
+            "heardMs",
         )  # fmt: skip
 
 
@@ -77,7 +78,8 @@ class SessionSerializer(serializers.ModelSerializer):
         model = LiveSession
         fields = (
             "sessionId", "userId", "createdAt", "memoryLength", "status", "model", "voice", "language", "connectedAt",
-            "lastActivityAt", "endedAt", "endReason", "tokens", "reconnects", "droppedAudioMs", "transcript", "toolCalls",
+            "lastActivityAt", "endedAt", "endReason", "tokens", "reconnects", "droppedAudioMs", "transcript",
+            "toolCalls",
         )  # fmt: skip
 
     def get_tokens(self, session: LiveSession) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class Bridge:
             leave=self.connect_anew,
         )
         self._watch = Watch(limits or Limits(), self)
+        self._goes_on = False
         self._repeating = False
         self._repetitions = 0
         self._reply_began = False
@@ -194,7 +195,7 @@ class Bridge:
                     backend=backend.kind,
                     model=backend.model,
                     voice=backend.voice,
-                    resumed=resumed or bool(messages),
+                    resumed=resumed or bool(messages) or self._goes_on,
                     phrases=backend.phrases,
                 )
             )
@@ -225,7 +226,8 @@ class Bridge:
 
     def _disconnected(self) -> None:
         """What was said and not answered is said again on the next connection, and nothing else."""
-        happened = self._conversation.disconnected()
+        here = self._connections.wanted.is_set()
+        happened = self._conversation.disconnected(put_off=not here)
         asked = self._conversation.awaits_gemini or any(isinstance(event, events.TurnEnded) for event in happened)
         self._handle(happened)
         self._repetitions += asked
@@ -236,9 +238,10 @@ class Bridge:
             self._handle(self._conversation.give_up())
             message = "Gemini broke off three times over your last question. Ask it in another way."
             self._browser.send(page.error("not_answered", message))
+        self._goes_on = True
         self._repeating = self._uplink.rewind()
         self._calls.connection_lost(repeated=self._repeating)
-        if self._connections.wanted.is_set():
+        if here:
             self._browser.send(page.status("RECONNECTING"))
             self._recorder.reconnecting()
 

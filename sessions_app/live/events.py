@@ -29,7 +29,8 @@ class TurnStarted:
 
 @dataclass(frozen=True, slots=True)
 class ReplyStarted:
-    """Gemini has understood the question: what was sent before belongs to it."""
+    """Gemini has understood the question: what was sent before belongs to it. Told again when an answer is first
+    heard after a tool: what was said meanwhile belongs to it, too."""
 
     turn_id: int
 

@@ -133,11 +133,14 @@ class Conversation:
     def user_typed(self, text: str) -> list[Event]:
         """Typed text is not transcribed by Gemini: it stands in the transcript as it was sent."""
         self._asked_at = self._clock()
-        if self._turn and self._turn.replying:
-            # It belongs to the turn that follows this reply.
-            self._typed_ahead.append(text)
-            return [Said(self._next_id, True, text)]
         events: list[Event] = []
+        if self._turn and self._turn.replying:
+            if self._turn.spoke:
+                # It belongs to the turn that follows this reply.
+                self._typed_ahead.append(text)
+                return [Said(self._next_id, True, text)]
+            # A tool is at work, and the user goes on without waiting for it.
+            self._finish(self._turn, events)
         turn = self._current(events)
         if turn.user.pieces:
             text = f" {text}"
@@ -157,8 +160,11 @@ class Conversation:
             self._silenced_by = "user"
         return self._interrupt()
 
-    def disconnected(self) -> list[Event]:
-        """The connection is gone, and with it the rest of a reply; a question waits for the next one."""
+    def disconnected(self, *, put_off: bool = False) -> list[Event]:
+        """The connection is gone, and with it the rest of a reply; a question waits for the next one.
+
+        `put_off`: nobody knows when, or where, the next one is made: what was asked is saved now.
+        """
         events: list[Event] = []
         self._silenced_by = ""
         self._complete_is_old = False
@@ -170,6 +176,8 @@ class Conversation:
             if turn.spoke:
                 events.append(Interrupted())
             self._finish(turn, events, interrupted=turn.spoke, lost=True)
+        elif turn and put_off:
+            self._finish(turn, events, lost=True)
         self._repeated = Repetition(self._unanswered)
         return events
 
@@ -245,6 +253,8 @@ class Conversation:
             turn.replying = True
             self._repeated = Repetition("")
             self._complete_is_old = False
+            events.append(ReplyStarted(turn.id))
+        elif audible and not turn.spoke:
             events.append(ReplyStarted(turn.id))
         if audible and turn.time_to_first_audio_ms is None and self._asked_at:
             waited = self._clock() - self._asked_at

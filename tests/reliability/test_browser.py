@@ -96,14 +96,15 @@ async def test_a_second_tab_takes_over_though_the_processes_cannot_speak(
     other.start()
     try:
         session_id = await create(server)
-        async with Page(server, session_id) as first, Page(other, session_id) as second:
+        async with Page(server, session_id) as first:
             await first.converse()
-            await second.converse()
-            await second.ask("hello")
-            await first.send("text", text="My favourite colour is blue")
-            assert await first.until_closed() == 4409
-            assert first.of_type("error")[-1]["code"] == "taken_over"
-            await second.ask("What did I say before?")
+            async with Page(other, session_id) as second:
+                await second.converse()
+                await second.ask("hello")
+                await first.send("text", text="My favourite colour is blue")
+                assert await first.until_closed() == 4409
+                assert first.of_type("error")[-1]["code"] == "taken_over"
+                await second.ask("What did I say before?")
         assert transcript(server, session_id) == [
             ("user", "hello"),
             ("model", "Good morning to you."),
