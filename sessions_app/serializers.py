@@ -57,7 +57,9 @@ class ToolCallSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = ToolCall
-        fields = ("callId", "name", "arguments", "result", "status", "error", "startedAt", "durationMs")
+        fields = (
+            "callId", "name", "arguments", "result", "status", "error", "delivered", "startedAt", "durationMs",
+        )  # fmt: skip
 
 
 class SessionSerializer(serializers.ModelSerializer):

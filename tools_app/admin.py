@@ -20,15 +20,24 @@ def _pretty(value: Any) -> str:
 class ToolCallAdmin(admin.ModelAdmin):
     """A record of what happened: to be seen by whoever may view it, changed by nobody."""
 
-    list_display = ("name", "status", "short_arguments", "short_error", "duration_ms", "started_at", "session")
-    list_filter = ("name", "status", "started_at")
+    list_display = (
+        "name",
+        "status",
+        "short_arguments",
+        "short_error",
+        "delivered",
+        "duration_ms",
+        "started_at",
+        "session",
+    )
+    list_filter = ("name", "status", "delivered", "started_at")
     list_select_related = ("session__user",)
     search_fields = ("name", "call_id", "arguments", "error", "=session__id")
     date_hierarchy = "started_at"
     show_full_result_count = False
     fields = (
         *("name", "status", "session", "call_id", "started_at", "duration_ms"),
-        *("pretty_arguments", "pretty_result", "error"),
+        *("pretty_arguments", "pretty_result", "error", "delivered"),
     )
     readonly_fields = fields
 

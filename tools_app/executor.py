@@ -20,6 +20,7 @@ from .recorder import CallRecord
 from .registry import ToolDefinition, registry
 from .results import to_json
 from .threads import ToolThreads
+from .writer import as_asyncio
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class ToolExecutor:
         self.user_id = user_id
         self.allowed = None if allowed is None else frozenset(allowed)
         self._writes: set[Future] = set()
+        self._undelivered: dict[str, CallRecord] = {}
 
     def declarations(self) -> list[dict[str, Any]]:
         """`{"name", "description", "parameters"}` of every allowed tool.
@@ -79,36 +81,43 @@ class ToolExecutor:
         """Run one call to its end. Never raises; a cancellation is passed on when the row has its final status."""
         started = time.monotonic()
         record = CallRecord(self.session_id, call_id, name, args)
+        self._undelivered[call_id] = record
         self._remember(record.start())
         try:
-            status, result, error = "ok", await self._run(call_id, name, args), None
+            status, result, error = "ok", await self._run(record), None
         except _Refused as refused:
             status, result, error = refused.status, None, _sentence(refused)
         except asyncio.CancelledError:
             write = self._finish(record, "cancelled", None, "The call was cancelled.", started)[1]
-            await asyncio.wait({asyncio.wrap_future(write)}, timeout=RECORD_SECONDS)
+            await asyncio.wait({as_asyncio(write)}, timeout=RECORD_SECONDS)
             raise
         return self._finish(record, status, result, error, started)[0]
 
+    def delivered(self, call_id: str, delivered: bool) -> None:
+        """Keep whether the model got the answer of this call. Never waits; said once, later words are ignored."""
+        if record := self._undelivered.pop(call_id, None):
+            self._remember(record.delivered(delivered))
+
     async def close(self, timeout: float = RECORD_SECONDS) -> None:
         """Wait, at most `timeout` seconds, until the rows of all calls are written."""
-        if writes := {asyncio.wrap_future(write) for write in list(self._writes)}:
+        if writes := {as_asyncio(write) for write in list(self._writes)}:
             await asyncio.wait(writes, timeout=timeout)
 
     def _permits(self, name: str) -> bool:
         return self.allowed is None or name in self.allowed
 
-    async def _run(self, call_id: str, name: str, args: Any) -> Any:
+    async def _run(self, record: CallRecord) -> Any:
+        name = record.name
         tool = registry.get(name) if isinstance(name, str) else None
         if tool is None:
             known = ", ".join(tool.name for tool in registry.all() if self._permits(tool.name)) or "none"
             raise _Refused("error", f"There is no tool called {str(name)[:80]!r}; the tools are: {known}.")
         if not self._permits(tool.name):
             raise _Refused("denied", f"The tool {name} is not allowed in this conversation.")
-        context = ToolContext(session_id=self.session_id, user_id=self.user_id, call_id=call_id)
+        context = ToolContext(session_id=self.session_id, user_id=self.user_id, call_id=record.call_id)
         try:
-            call = tool.bind(args, context)
-            value, truncated = to_json(await _bounded(tool, call))
+            call = tool.bind(record.args, context)
+            value, truncated = to_json(await _bounded(tool, call, record))
         except ToolError as error:
             raise _Refused("error", str(error)) from None
         except _Refused:
@@ -132,13 +141,14 @@ class ToolExecutor:
         return write
 
 
-async def _bounded(tool: ToolDefinition, call: Callable[[], Any]) -> Any:
+async def _bounded(tool: ToolDefinition, call: Callable[[], Any], record: CallRecord) -> Any:
     """The tool's result, in a task of its own, so that one that ignores its cancellation is left behind."""
     seconds = tool.timeout or settings.TOOLS_TIMEOUT
-    task = asyncio.create_task(_guarded(tool, call), name=f"tool {tool.name}")
+    task = asyncio.create_task(_guarded(tool, call, record), name=f"tool {tool.name}")
     try:
         done, _ = await asyncio.wait({task}, timeout=seconds)
     except asyncio.CancelledError:
+        record.cancelled()
         await _stop(task, tool)
         raise
     if not done:
@@ -149,25 +159,31 @@ async def _bounded(tool: ToolDefinition, call: Callable[[], Any]) -> Any:
     return task.result()
 
 
-async def _guarded(tool: ToolDefinition, call: Callable[[], Any]) -> Any:
+async def _guarded(tool: ToolDefinition, call: Callable[[], Any], record: CallRecord) -> Any:
     try:
-        value = await (call() if tool.is_async else THREADS.run(lambda: _with_database(call)))
+        value = await (call() if tool.is_async else THREADS.run(lambda: _with_database(call, record)))
         # A plain function may return a coroutine, as a lambda around an async function does.
-        return await value if inspect.isawaitable(value) else value
-    except (Exception, asyncio.CancelledError):
+        value = await value if inspect.isawaitable(value) else value
+        record.tool_ended()
+        return value
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        record.tool_ended()
         raise
     except BaseException as error:
         # SystemExit in a task would stop the event loop, and with it every conversation.
         raise RuntimeError(f"{tool.name} raised {type(error).__name__}") from error
 
 
-def _with_database(call: Callable[[], Any]) -> Any:
+def _with_database(call: Callable[[], Any], record: CallRecord) -> Any:
     """Django's own habit around a request: a thread takes no broken connection, and leaves none open."""
     close_old_connections()
     try:
         return call()
     finally:
         close_old_connections()
+        record.tool_ended()
 
 
 async def _stop(task: asyncio.Task, tool: ToolDefinition) -> None:

@@ -1,26 +1,24 @@
-"""ToolCall rows, written on a thread of their own: no call waits for the database, and none fails with it."""
+"""ToolCall rows, written by the process's writer: no call waits for the database, and none fails with it."""
 
-import logging
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, close_old_connections, transaction
 from django.utils import timezone
 
 from .exceptions import ToolError
 from .results import to_json
-
-logger = logging.getLogger(__name__)
-
-# One thread: a row's start is always written before its end, and SQLite has one writer anyway.
-_writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tool-calls")
+from .writer import writer
 
 
 @dataclass
 class CallRecord:
-    """The row of one call, from its start to its end."""
+    """The row of one call, from its start to its end.
+
+    Each method queues a write and returns its future, which is done when it is committed.
+    """
 
     session_id: UUID | None
     call_id: str
@@ -32,43 +30,72 @@ class CallRecord:
             arguments, _ = to_json(self.args)
         except ToolError:
             arguments = repr(self.args)[:1000]
-        self._started_at = timezone.now()
-        self._fields = {
+        self._row = {
             "session_id": self.session_id,
             "call_id": _storable(self.call_id),
             "name": _storable(self.name),
             "arguments": {} if arguments is None else arguments,
-            "started_at": self._started_at,
+            "started_at": timezone.now(),
         }
-        self._row: Any = None
+        self._key: int | None = None
+        self._cancelled_at: float | None = None
+        self._late = ""
 
-    def start(self) -> Future:
-        return _writer.submit(self._save)
+    def start(self) -> "Future[None]":
+        return writer.submit(self._insert)
 
-    def finish(self, *, status: str, result: Any, error: str | None, duration_ms: int) -> Future:
-        """The future is done when the row has its final status, or when the log says why not."""
-        return _writer.submit(
-            self._save, status=status, result=result, error=_storable(error or "", 2000), duration_ms=duration_ms
-        )
+    def finish(self, *, status: str, result: Any, error: str | None, duration_ms: int) -> "Future[None]":
+        def write() -> None:
+            changes = {
+                "status": status,
+                "result": result,
+                "error": self._in_words(_storable(error or "", 2000)),
+                "duration_ms": duration_ms,
+            }
+            if not self._own().update(**changes):
+                self._insert(**changes)  # its start could not be written
 
-    def _save(self, **changes: Any) -> None:
+        return writer.submit(write)
+
+    def delivered(self, delivered: bool) -> "Future[None]":
+        """Whether the model got the answer."""
+        return writer.submit(lambda: self._own().update(delivered=delivered))
+
+    def cancelled(self) -> None:
+        """The tool is told to stop, now."""
+        self._cancelled_at = time.monotonic()
+
+    def tool_ended(self) -> None:
+        """The tool's code has come to its end, in whichever thread; the row says so if that is after its cancelling."""
+        if self._cancelled_at is None:
+            return
+        seconds = time.monotonic() - self._cancelled_at
+        self._late = f"; it finished {seconds:.1f} s after it was cancelled and its result was dropped."
+        writer.submit(self._say_late)
+
+    def _say_late(self) -> None:
         from .models import ToolCall
 
-        close_old_connections()
-        try:
-            row = self._row or ToolCall(**self._fields)
-            for name, value in changes.items():
-                setattr(row, name, value)
-            with transaction.atomic():
-                # A row whose start could not be written is inserted now.
-                row.save(force_insert=self._row is None, force_update=self._row is not None)
-            self._row = row
-        except DatabaseError as error:
-            logger.error("The row of tool call %s (%s) could not be saved: %s", self.call_id, self.name, error)
-        except Exception:
-            logger.exception("The row of tool call %s (%s) could not be saved", self.call_id, self.name)
-        finally:
-            close_old_connections()
+        # A row that has its final status only later gets the words from finish().
+        for row in self._own().filter(status=ToolCall.Status.CANCELLED):
+            row.error = self._in_words(row.error)
+            row.save(update_fields=["error"])
+
+    def _in_words(self, error: str) -> str:
+        if not self._late or error.endswith(self._late):
+            return error
+        return error.removesuffix(".") + self._late
+
+    def _insert(self, **changes: Any) -> None:
+        from .models import ToolCall
+
+        self._key = ToolCall.objects.create(**self._row, **changes).pk
+
+    def _own(self) -> Any:
+        """The row, if it is there. A key that was rolled back may be somebody else's by now."""
+        from .models import ToolCall
+
+        return ToolCall.objects.filter(pk=self._key, call_id=self._row["call_id"], started_at=self._row["started_at"])
 
 
 def _storable(text: Any, limit: int = 200) -> str:

@@ -107,7 +107,7 @@ async def test_a_withdrawn_call_is_cancelled_for_real_and_never_answered(
         wait_until(lambda: trace.lines == ["begin books"], "the tool runs")
         await page.send("text", text=words)
         await page.until("function_result", status="cancelled")
-        await page.until("turn", state="complete")
+        await page.ask("hello")
     assert trace.lines == ["begin books", "cancelled books"]
     assert answered() == []
     assert [call["status"] for call in server.session(session_id)["toolCalls"]] == ["cancelled"]

@@ -1,19 +1,13 @@
 """The same promises on a real PostgreSQL, started for these tests in a temporary folder on a Unix socket."""
 
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 from django.db.utils import ConnectionHandler
 
-from tests.programs import require_program
+from tests.postgresql import postgresql
 from tools_app import fulltext
 from tools_app.exceptions import ToolError
 from tools_app.models import KnowledgeDocument
@@ -91,57 +85,17 @@ BOMBS = [
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[dict]:
-    """Settings of a server without a port, owned by an account that is not root, as PostgreSQL demands."""
-    config = shutil.which("pg_config")
-    found = subprocess.run([config, "--bindir"], capture_output=True, text=True).stdout.strip() if config else ""
-    initdb = require_program("PostgreSQL", shutil.which("initdb", path=found) or "initdb")
-    postgres = require_program("PostgreSQL", shutil.which("postgres", path=found) or "postgres")
-    account = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
-    own = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if os.getuid() == 0 else {}
-    with tempfile.TemporaryDirectory(prefix="gemlive-pg-") as folder:  # short: a socket's path has 107 characters
-        os.chown(folder, account.pw_uid, account.pw_gid)
-        data = Path(folder) / "data"
-        subprocess.run(
-            [initdb, "-D", data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale", "C"],
-            check=True, capture_output=True, cwd=folder, **own,
-        )  # fmt: skip
-        with (Path(folder) / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [postgres, "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"],
-                stdout=log, stderr=log, cwd=folder, **own,
-            )  # fmt: skip
-        database = {
-            "ENGINE": "django.db.backends.postgresql",
-            "NAME": "postgres",
-            "USER": "postgres",
-            "HOST": folder,
-        }
-        try:
-            _fill(database)
-            yield database
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def _fill(database: dict) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            connection = psycopg.connect(dbname="postgres", user="postgres", host=database["HOST"], autocommit=True)
-            break
-        except psycopg.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-    with connection:
-        connection.execute("CREATE TABLE orders (id int PRIMARY KEY, total numeric(10, 2), created_at timestamptz)")
-        connection.execute("CREATE SEQUENCE numbers")
-        connection.execute("CREATE TABLE secrets (password text)")
-        connection.execute(
-            "INSERT INTO orders SELECT n, n / 10.0, timestamptz '2026-01-01 00:00Z' + n * interval '1 hour' "
-            "FROM generate_series(1, 1000) n"
-        )
+    """Settings of a server with a few tables."""
+    with postgresql() as running:
+        with running.connect() as connection:
+            connection.execute("CREATE TABLE orders (id int PRIMARY KEY, total numeric(10, 2), created_at timestamptz)")
+            connection.execute("CREATE SEQUENCE numbers")
+            connection.execute("CREATE TABLE secrets (password text)")
+            connection.execute(
+                "INSERT INTO orders SELECT n, n / 10.0, timestamptz '2026-01-01 00:00Z' + n * interval '1 hour' "
+                "FROM generate_series(1, 1000) n"
+            )
+        yield running.settings
 
 
 def state(database: dict) -> tuple:

@@ -18,6 +18,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from tests.processes import wait_until
+
 PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent?key=k"
 ROOT = Path(__file__).parents[3]
 
@@ -143,9 +145,11 @@ def test_a_killed_emulator_leaves_what_it_had(tmp_path: Path):
             frames = []
             while "turnComplete" not in str(frames[-1:]):
                 frames.append(json.loads(socket.recv(timeout=10)))
+            [folder] = (tmp_path / "all").iterdir()
+            # A frame is noted when it has left: the last one may be on its way to the file.
+            wait_until(lambda: "turnComplete" in (folder / "frames.jsonl").read_text(), "the last frame is noted")
             process.kill()
             process.wait(timeout=10)
-    [folder] = (tmp_path / "all").iterdir()
     sent = [line for line in map(json.loads, (folder / "frames.jsonl").read_text().splitlines()) if line["sent"]]
     assert [list(line["message"]) for line in sent] == [list(frame) for frame in frames]
     parts = [part for frame in frames for part in frame.get("serverContent", {}).get("modelTurn", {}).get("parts", [])]
