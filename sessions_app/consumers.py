@@ -161,6 +161,10 @@ class VoiceConsumer(AsyncWebsocketConsumer):
             await self.page.send(events.error("not_configured", str(error)))
             await self.page.status("ERROR", str(error))
             return
+        except wiring.SettingRefused as error:
+            await self.page.send(events.error("setting_refused", str(error)))
+            await self.page.status("ERROR", str(error))
+            return
         except DatabaseError:
             logger.exception("A conversation could not be started")
             await self.page.send(events.error(DatabaseAway.code, DatabaseAway.message, retryable=True))

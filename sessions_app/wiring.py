@@ -11,6 +11,8 @@ from tools_app.executor import ToolExecutor
 
 from .browser.commands import ConnectData
 from .gemini.connection import GeminiEndpoint, connect
+from .gemini.models import problems
+from .gemini.settings import ModelSettings, WrongSetting
 from .gemini.setup import LiveSetup
 from .live.bridge import Backend, Bridge, Totals
 from .live.connections import Connections
@@ -31,6 +33,10 @@ def gemini_endpoint() -> GeminiEndpoint:
 
 class NotConfigured(Exception):
     """The server cannot dial Gemini as it is set up; the message says what to change."""
+
+
+class SettingRefused(Exception):
+    """The model would refuse these settings; the message names them and says what to change."""
 
 
 @cache
@@ -68,14 +74,25 @@ def backend_kind() -> str:
 
 
 def build_setup(session: LiveSession, options: ConnectData, tools: ToolExecutor) -> LiveSetup:
-    """The session's configuration, with what the client overrides, over the server's defaults."""
+    """The session's configuration, with what the client overrides, over the server's defaults.
+
+    Raises:
+        SettingRefused: the model would refuse it.
+    """
+    model = options.model or session.model or settings.GEMINI_MODEL
+    try:
+        model_settings = options.over(ModelSettings.read(session.model_settings))
+    except WrongSetting as error:
+        raise SettingRefused(f"{error} Create a new session.") from error
+    if refused := problems(model, model_settings, settings.GEMINI_API_VERSION):
+        raise SettingRefused(" ".join(problem.message for problem in refused))
     return LiveSetup(
-        model=options.model or session.model or settings.GEMINI_MODEL,
+        model=model,
         voice=options.voice or session.voice or settings.GEMINI_VOICE,
         language=options.language or session.language,
         instruction=options.system_instruction or session.instruction or settings.GEMINI_SYSTEM_INSTRUCTION,
         tools=tools.declarations(),
-        manual_activity=options.activity_detection == "manual",
+        settings=model_settings,
     )
 
 
@@ -85,7 +102,8 @@ def build_bridge(
     """One conversation of `session`. Reads files and the database: call it from a thread.
 
     Raises:
-        NotConfigured: Gemini cannot be dialled with these settings.
+        NotConfigured: Gemini cannot be dialled as the server is set up.
+        SettingRefused: the model would refuse the conversation's settings.
     """
     allowed = session.allowed_tools
     if options.tools is not None:

@@ -93,7 +93,7 @@ class ScriptedGemini:
     async def send_audio_stream_end(self) -> None:
         await self._keep("audio_stream_end", None)
 
-    async def send_tool_response(self, responses: list[tuple[str, str, dict]]) -> None:
+    async def send_tool_response(self, responses: list[tuple[str, str, dict, str | None]]) -> None:
         await self._keep("tool_response", responses)
 
     async def close(self) -> None:

@@ -120,12 +120,21 @@ class GeminiConnection:
     async def send_audio_stream_end(self) -> None:
         await self._session.send_realtime_input(audio_stream_end=True)
 
-    async def send_tool_response(self, responses: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
-        """Answer tool calls: (call id, tool's name, response) each."""
+    async def send_tool_response(self, responses: Sequence[tuple[str, str, dict[str, Any], str | None]]) -> None:
+        """Answer tool calls: (call id, tool's name, response, scheduling) each.
+
+        `scheduling` says when the model speaks of the answer to a non-blocking call: "INTERRUPT", "WHEN_IDLE" or
+        "SILENT" (https://ai.google.dev/api/caching#FunctionResponse); None leaves it to the model.
+        """
         await self._session.send_tool_response(
             function_responses=[
-                types.FunctionResponse(id=call_id, name=name, response=response)
-                for call_id, name, response in responses
+                types.FunctionResponse(
+                    id=call_id,
+                    name=name,
+                    response=response,
+                    scheduling=types.FunctionResponseScheduling(scheduling) if scheduling else None,
+                )
+                for call_id, name, response, scheduling in responses
             ]
         )
 

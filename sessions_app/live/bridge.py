@@ -303,7 +303,7 @@ class Bridge:
 
     async def _answer(self, gemini: Gemini, call: events.ToolCallRequested, outcome: ToolOutcome) -> None:
         if call.call_id not in self._withdrawn:
-            await gemini.send_tool_response([(call.call_id, call.name, outcome.response)])
+            await gemini.send_tool_response([(call.call_id, call.name, outcome.response, None)])
 
     # --- The end -----------------------------------------------------------------------------------------------
 

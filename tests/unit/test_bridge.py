@@ -96,7 +96,7 @@ async def test_a_tool_is_run_answered_by_name_and_shown():
         result = await under_test.browser.until_type("function_result")
         while not gemini.sent:
             await asyncio.sleep(0)
-    assert gemini.sent == [("tool_response", [("1", "weather", {"result": "sunny in Rome"})])]
+    assert gemini.sent == [("tool_response", [("1", "weather", {"result": "sunny in Rome"}, None)])]
     assert result["data"].items() >= {"callId": "1", "name": "weather", "status": "ok"}.items()
     assert result["data"]["result"] == "sunny in Rome"
     [call] = under_test.browser.of_type("function_call")
