@@ -27,7 +27,10 @@ class LiveSessionAdmin(admin.ModelAdmin):
         ("Conversation", {"fields": ("conversation",)}),
         ("Speaker", {"fields": (("user", "user_label"), "id")}),
         ("Times", {"fields": (("created_at", "connected_at"), ("last_activity_at", "ended_at"))}),
-        ("Configuration", {"fields": (("model", "voice", "language"), "allowed_tools", "instruction")}),
+        (
+            "Configuration",
+            {"fields": (("model", "voice", "language"), "model_settings", "allowed_tools", "instruction")},
+        ),
         ("Tokens", {"fields": (("prompt_tokens", "response_tokens", "total_tokens"),)}),
     )
 

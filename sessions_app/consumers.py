@@ -160,6 +160,10 @@ class VoiceConsumer(AsyncWebsocketConsumer):
             self.page.send(events.error("not_configured", str(error)))
             self.page.status("ERROR", str(error))
             return
+        except wiring.SettingRefused as error:
+            self.page.send(events.error("setting_refused", str(error)))
+            self.page.status("ERROR", str(error))
+            return
         except DatabaseError:
             logger.exception("A conversation could not be started")
             self.page.send(events.error(DatabaseAway.code, DatabaseAway.message, retryable=True))

@@ -2,15 +2,28 @@
 
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 
 from tools_app.models import ToolCall
 from tools_app.registry import registry
 
+from .gemini.models import problems
+from .gemini.settings import NAMES, ModelSettings, WrongSetting
 from .models import LiveSession, TranscriptEntry
 
 MEMORY_MESSAGES = 50
 """The latest messages that a session's page of REST carries."""
+
+
+class ModelSettingField(serializers.Field):
+    """One field of ModelSettings, which knows its type and limits."""
+
+    def to_internal_value(self, value: Any) -> Any:
+        try:
+            return ModelSettings.read({self.field_name: value}).given()[self.field_name]
+        except WrongSetting as error:
+            raise serializers.ValidationError(str(error)) from None
 
 
 class NewSessionSerializer(serializers.Serializer):
@@ -23,16 +36,30 @@ class NewSessionSerializer(serializers.Serializer):
     systemInstruction = serializers.CharField(required=False, max_length=20_000)
     tools = serializers.ListField(child=serializers.CharField(), required=False, allow_null=True)
 
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return super().get_fields() | {name: ModelSettingField(required=False, allow_null=True) for name in NAMES}
+
     def validate_tools(self, names: list[str] | None) -> list[str] | None:
         known = [tool.name for tool in registry.all()]
         if unknown := [name for name in names or () if name not in known]:
             raise serializers.ValidationError(f"Unknown: {', '.join(unknown)}. Known are: {', '.join(known)}.")
         return names
 
+    def validate(self, body: dict[str, Any]) -> dict[str, Any]:
+        model = body.get("model") or settings.GEMINI_MODEL
+        if refused := problems(model, ModelSettings.read(body), settings.GEMINI_API_VERSION):
+            raise serializers.ValidationError({problem.setting: [problem.message] for problem in refused})
+        return body
+
     def configuration(self) -> dict[str, Any]:
-        """The model's fields."""
+        """The fields of LiveSession."""
         names = {"systemInstruction": "instruction", "tools": "allowed_tools"}
-        return {names.get(key, key): value for key, value in self.validated_data.items() if key != "userId"}
+        stored = {
+            names.get(key, key): value
+            for key, value in self.validated_data.items()
+            if key != "userId" and key not in NAMES
+        }
+        return stored | {"model_settings": ModelSettings.read(self.validated_data).given()}
 
 
 class TranscriptEntrySerializer(serializers.ModelSerializer):

@@ -12,8 +12,11 @@ from tools_app.executor import ToolExecutor
 
 from .browser.commands import ConnectData
 from .gemini.connection import GeminiEndpoint, connect
+from .gemini.models import capabilities, problems
+from .gemini.settings import ModelSettings, WrongSetting
 from .gemini.setup import LiveSetup
 from .live.bridge import Bridge
+from .live.calls import CallRules
 from .live.connections import Connections
 from .live.limits import Backend, Limits, Totals
 from .live.memory import Memory
@@ -34,6 +37,10 @@ def gemini_endpoint() -> GeminiEndpoint:
 
 class NotConfigured(Exception):
     """The server cannot dial Gemini as it is set up; the message says what to change."""
+
+
+class SettingRefused(Exception):
+    """The model would refuse these settings; the message names them and says what to change."""
 
 
 @cache
@@ -71,14 +78,25 @@ def backend_kind() -> str:
 
 
 def build_setup(session: LiveSession, options: ConnectData, tools: ToolExecutor) -> LiveSetup:
-    """The session's configuration, with what the client overrides, over the server's defaults."""
+    """The session's configuration, with what the client overrides, over the server's defaults.
+
+    Raises:
+        SettingRefused: the model would refuse it.
+    """
+    model = options.model or session.model or settings.GEMINI_MODEL
+    try:
+        model_settings = options.over(ModelSettings.read(session.model_settings))
+    except WrongSetting as error:
+        raise SettingRefused(f"{error} Create a new session.") from error
+    if refused := problems(model, model_settings, settings.GEMINI_API_VERSION):
+        raise SettingRefused(" ".join(problem.message for problem in refused))
     return LiveSetup(
-        model=options.model or session.model or settings.GEMINI_MODEL,
+        model=model,
         voice=options.voice or session.voice or settings.GEMINI_VOICE,
         language=options.language or session.language,
         instruction=options.system_instruction or session.instruction or settings.GEMINI_SYSTEM_INSTRUCTION,
         tools=tools.declarations(),
-        manual_activity=options.activity_detection == "manual",
+        settings=model_settings,
     )
 
 
@@ -86,7 +104,8 @@ def build_bridge(session: LiveSession, browser: Browser, recorder: Recorder, opt
     """One conversation of `session`. Reads files and the database: call it from a thread.
 
     Raises:
-        NotConfigured: Gemini cannot be dialled with these settings.
+        NotConfigured: Gemini cannot be dialled as the server is set up.
+        SettingRefused: the model would refuse the conversation's settings.
     """
     allowed = session.allowed_tools
     if options.tools is not None:
@@ -94,6 +113,7 @@ def build_bridge(session: LiveSession, browser: Browser, recorder: Recorder, opt
         allowed = [name for name in options.tools if allowed is None or name in allowed]
     tools = ToolExecutor(session_id=session.pk, user_id=session.user_id, allowed=allowed)
     setup = build_setup(session, options, tools)
+    model = capabilities(setup.model)
     endpoint = gemini_endpoint()
     client = gemini_client(endpoint)
     resume = options.resume is not False
@@ -111,7 +131,10 @@ def build_bridge(session: LiveSession, browser: Browser, recorder: Recorder, opt
         tools=tools,
         recorder=recorder,
         backend=Backend(kind=backend_kind(), model=setup.model, voice=setup.voice, phrases=phrases()),
-        conversation=Conversation(latest[-1].sequence + 1 if latest else 1),
+        conversation=Conversation(latest[-1].sequence + 1 if latest else 1, usage_counts=model.usage),
+        call_rules=CallRules(
+            is_blocking=setup.is_blocking, scheduling=setup.scheduling, gives_way=not model.cancels_blocking
+        ),
         totals=Totals(
             session.prompt_tokens, session.response_tokens, session.total_tokens, Counter(session.tokens_by_modality)
         ),

@@ -24,6 +24,9 @@ from .exceptions import ToolDefinitionError
 
 # https://ai.google.dev/api/caching#FunctionDeclaration
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")
+BEHAVIORS = ("BLOCKING", "NON_BLOCKING")
+# https://ai.google.dev/api/caching#FunctionResponse
+SCHEDULINGS = ("INTERRUPT", "WHEN_IDLE", "SILENT")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,10 @@ class ToolDefinition:
     (`@tool` fills both in from a signature.) A plain function runs in a thread of its own.
     `description` may be a function that is asked whenever the tool is declared, for what only shows at run time.
     `timeout` is in seconds; None means `settings.TOOLS_TIMEOUT`.
+    `behavior`: whether the model waits for the answer ("BLOCKING") or talks on ("NON_BLOCKING"); None leaves it to the
+    model, and so does a model that cannot do what is asked for.
+    `scheduling`: when the model speaks of an answer that it has not waited for: at once ("INTERRUPT"), when nobody
+    speaks ("WHEN_IDLE"), or never ("SILENT"); None leaves it to the model.
     """
 
     _: KW_ONLY
@@ -42,6 +49,8 @@ class ToolDefinition:
     parameters: Mapping[str, Any]
     handler: Callable[..., Any]
     timeout: float | None = None
+    behavior: str | None = None
+    scheduling: str | None = None
     arguments: Arguments = field(default=None, repr=False, compare=False)  # type: ignore[assignment]
     context_parameter: str | None = field(default=None, repr=False, compare=False)
     by_name: bool = field(default=False, repr=False, compare=False)
@@ -61,6 +70,12 @@ class ToolDefinition:
             )
         if self.timeout is not None and not self.timeout > 0:
             raise ToolDefinitionError(f"Tool {self.name!r}: timeout must be seconds above 0, not {self.timeout!r}.")
+        for option, known in (("behavior", BEHAVIORS), ("scheduling", SCHEDULINGS)):
+            value = getattr(self, option)
+            if value is not None and value not in known:
+                raise ToolDefinitionError(
+                    f"Tool {self.name!r}: {option} must be one of {', '.join(known)}, not {value!r}."
+                )
         if self.arguments is None:
             found = _arguments.from_json_schema(self.parameters, self.name)
             object.__setattr__(self, "arguments", found)
@@ -83,9 +98,14 @@ class ToolDefinition:
         return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', repr(function))}"
 
     def declaration(self) -> dict[str, Any]:
-        """`{"name", "description", "parameters"}`, as REST and the SDK's `parameters_json_schema` take it."""
+        """`{"name", "description", "parameters"}`, as REST and the SDK's `parameters_json_schema` take it.
+
+        Beside them `behavior` and `scheduling`, where the tool has them.
+        """
         description = self.description() if callable(self.description) else self.description
-        return {"name": self.name, "description": description, "parameters": self.arguments.schema}
+        declared = {"name": self.name, "description": description, "parameters": self.arguments.schema}
+        options = {"behavior": self.behavior, "scheduling": self.scheduling}
+        return declared | {option: value for option, value in options.items() if value is not None}
 
     def bind(self, args: Any, context: ToolContext) -> Callable[[], Any | Awaitable[Any]]:
         """The call that these arguments ask for, ready to be made. Raises ToolError for wrong arguments."""
@@ -147,6 +167,8 @@ def define(
     name: str | None = None,
     description: str | Callable[[], str] | None = None,
     timeout: float | None = None,
+    behavior: str | None = None,
+    scheduling: str | None = None,
 ) -> ToolDefinition:
     """A function's definition, unregistered; `tool` is this and `register`."""
     name = name or str(getattr(function, "__name__", ""))
@@ -157,6 +179,8 @@ def define(
         parameters=arguments.schema,
         handler=function,
         timeout=timeout,
+        behavior=behavior,
+        scheduling=scheduling,
         arguments=arguments,
         context_parameter=context,
         by_name=True,
@@ -171,6 +195,8 @@ def tool(
     name: str | None = None,
     description: str | Callable[[], str] | None = None,
     timeout: float | None = None,
+    behavior: str | None = None,
+    scheduling: str | None = None,
 ) -> Callable[[Callable[..., Any]], ToolDefinition]: ...
 def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Register an async or plain function as a tool, bare (`@tool`) or with options (`@tool(timeout=6)`).

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from ..gemini.settings import ModelSettings
+
 MAX_TEXT = 20_000
 MAX_IMAGE_BYTES = 700_000
 
@@ -25,15 +27,14 @@ class Command(Data, tag_field="type", kw_only=True):
     session_id: str | None = None
 
 
-class ConnectData(Data):
-    """Overrides of the session's stored configuration."""
+class ConnectData(ModelSettings):
+    """Overrides of the session's stored configuration: its settings of the model, and what stands here."""
 
     voice: Annotated[str, Meta(max_length=50)] | None = None
     language: Annotated[str, Meta(max_length=20)] | None = None
     model: Annotated[str, Meta(max_length=100)] | None = None
     system_instruction: Annotated[str, Meta(max_length=MAX_TEXT)] | None = None
     tools: list[str] | None = None
-    activity_detection: Annotated[str, Meta(pattern="^(automatic|manual)$")] | None = None
     resume: bool | None = None
 
 

@@ -122,7 +122,11 @@ class GeminiConnection:
         await self._session.send_realtime_input(audio_stream_end=True)
 
     async def send_tool_response(self, responses: Sequence[tuple[str, str, dict[str, Any], str | None]]) -> None:
-        """Answer tool calls: (call id, tool's name, response, scheduling or None) each."""
+        """Answer tool calls: (call id, tool's name, response, scheduling) each.
+
+        `scheduling` says when the model speaks of the answer to a non-blocking call: "INTERRUPT", "WHEN_IDLE" or
+        "SILENT" (https://ai.google.dev/api/caching#FunctionResponse); None leaves it to the model.
+        """
         await self._session.send_tool_response(
             function_responses=[
                 types.FunctionResponse(
@@ -172,7 +176,7 @@ async def connect(
     try:
         if session.setup_complete is None:
             raise NoSetupComplete("no setupComplete came first")
-        yield GeminiConnection(session, history_first=history and setup.seeding == "history")
+        yield GeminiConnection(session, history_first=history and setup.history_first)
     finally:
         # Not with the body's exception: the SDK would close with 1011 instead of 1000.
         with suppress(ConnectionClosed):

@@ -22,6 +22,7 @@ from websockets.asyncio.server import serve
 from sessions_app.gemini import codec
 from sessions_app.gemini.connection import GeminiConnection, GeminiEndpoint, NoSetupComplete, connect
 from sessions_app.gemini.errors import CONNECTION_ERRORS, Remedy, explain
+from sessions_app.gemini.settings import ModelSettings
 from sessions_app.gemini.setup import LiveSetup
 
 WIRE = Path(__file__).resolve().parents[1] / "wire"
@@ -37,7 +38,7 @@ SETUP = LiveSetup(
             "parameters": {"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]},
         }
     ],
-    manual_activity=True,
+    settings=ModelSettings(activity_detection="manual"),
 )
 
 
@@ -125,7 +126,8 @@ async def test_every_client_message(wire):
         sent["activity_end"] = await wire.frame()
         await gemini.send_audio_stream_end()
         sent["audio_stream_end"] = await wire.frame()
-        await gemini.send_tool_response([("1", "f", {"result": "ok"}, None), ("2", "g", {"error": "No."}, "SILENT")])
+        answers = [("1", "f", {"result": "ok"}, None), ("2", "g", {"error": "No."}, "WHEN_IDLE")]
+        await gemini.send_tool_response(answers)
         sent["tool_response"] = await wire.frame()
     assert sent == golden("client_messages.json", sent)
 

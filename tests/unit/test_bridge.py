@@ -2,11 +2,14 @@
 
 import asyncio
 
+import pytest
 from google.genai.errors import APIError
 from websockets.exceptions import ConnectionClosedError
 
 from sessions_app.browser import commands
 from sessions_app.gemini.errors import Remedy
+from sessions_app.live.calls import GIVEN_WAY, UNSENDABLE, CallRules
+from sessions_app.live.limits import Limits
 from tests.doubles import (
     COMPLETE,
     GENERATED,
@@ -314,3 +317,98 @@ async def test_tokens_add_up_over_the_turns():
     async with BridgeUnderTest(ScriptedGemini(said("a"), usage, COMPLETE, said("b"), usage, COMPLETE)) as under_test:
         await under_test.browser.until_type("usage", totalTokens=30)
     assert under_test.recorder.fields["total_tokens"] == 30
+
+
+class LongRunning:
+    """A tool that has run for longer than a blocking call may when the user goes on."""
+
+    def __init__(self, monkeypatch):
+        monkeypatch.setattr("sessions_app.live.calls.LONG", -1)
+        self.started, self.cancelled = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self):
+        self.started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+
+async def test_a_long_blocking_call_gives_way_to_what_the_user_says_next(monkeypatch):
+    """As 3.8 does by itself; other models wait for an answer, and get one."""
+    tool = LongRunning(monkeypatch)
+    gemini = ScriptedGemini(asks_for("1", "slow"))
+    rules = CallRules(is_blocking=lambda name: True, gives_way=True)
+    async with BridgeUnderTest(gemini, tools=Tools(slow=tool), call_rules=rules) as under_test:
+        await tool.started.wait()
+        under_test.bridge.obey(command('{"type":"text","data":{"text":"never mind"}}'))
+        await tool.cancelled.wait()
+        await under_test.browser.until_type("function_result", status="cancelled")
+        while len(gemini.sent) < 2:
+            await asyncio.sleep(0)
+    assert gemini.sent == [("text", "never mind"), ("tool_response", [("1", "slow", {"error": GIVEN_WAY}, None)])]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        CallRules(is_blocking=lambda name: False, gives_way=True),  # nobody waits for it
+        CallRules(is_blocking=lambda name: True, gives_way=False),  # the model withdraws it itself
+    ],
+)
+async def test_other_calls_run_on_when_the_user_goes_on(rules, monkeypatch):
+    tool = LongRunning(monkeypatch)
+    gemini = ScriptedGemini(asks_for("1", "slow"))
+    async with BridgeUnderTest(gemini, tools=Tools(slow=tool), call_rules=rules) as under_test:
+        await tool.started.wait()
+        under_test.bridge.obey(command('{"type":"text","data":{"text":"never mind"}}'))
+        while not gemini.sent:
+            await asyncio.sleep(0)
+        assert not tool.cancelled.is_set()
+
+
+async def test_a_non_blocking_answer_carries_its_scheduling():
+    async def quick():
+        return "done"
+
+    gemini = ScriptedGemini(asks_for("1", "quick"))
+    rules = CallRules(is_blocking=lambda name: False, scheduling=lambda name: "WHEN_IDLE")
+    async with BridgeUnderTest(gemini, tools=Tools(quick=quick), call_rules=rules):
+        while not gemini.sent:
+            await asyncio.sleep(0)
+    assert gemini.sent == [("tool_response", [("1", "quick", {"result": "done"}, "WHEN_IDLE")])]
+
+
+async def test_an_answer_that_the_sdk_refuses_is_replaced_by_a_sentence():
+    """Gemini would wait for it for ever."""
+
+    async def quick():
+        return "done"
+
+    class Refusing(ScriptedGemini):
+        async def send_tool_response(self, responses):
+            if "result" in responses[0][2]:
+                raise ValueError("the SDK does not like it")
+            await super().send_tool_response(responses)
+
+    gemini = Refusing(asks_for("1", "quick"))
+    async with BridgeUnderTest(gemini, tools=Tools(quick=quick)):
+        while not gemini.sent:
+            await asyncio.sleep(0)
+    assert gemini.sent == [("tool_response", [("1", "quick", {"error": UNSENDABLE}, None)])]
+
+
+async def test_what_a_slow_gemini_does_not_take_is_dropped_counted_and_told():
+    """The oldest audio beyond 15 seconds; the microphone goes on."""
+    gemini = ScriptedGemini()
+    gemini.takes.clear()
+    limits = Limits(silence=0.1)
+    async with BridgeUnderTest(gemini, limits=limits) as under_test:
+        await under_test.browser.until_type("status", status="CONNECTED")
+        for _ in range(20):
+            under_test.bridge.hear(bytes(32_000))
+        await under_test.browser.until_type("error", code="audio_dropped")
+        while "dropped_audio_ms" not in under_test.recorder.fields:
+            await asyncio.sleep(0)
+    assert 3_000 <= under_test.recorder.fields["dropped_audio_ms"] <= 5_000

@@ -6,6 +6,8 @@ from typing import get_args
 
 from sessions_app import consumers, exceptions
 from sessions_app.browser import commands, events
+from sessions_app.gemini.models import problems
+from sessions_app.gemini.settings import NAMES, ModelSettings
 from sessions_app.live.limits import Over
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +21,18 @@ def types_in(section: str) -> set[str]:
 
 def test_every_command_is_documented():
     assert types_in("Client → server") == set(commands.TYPES)
+
+
+def test_every_field_of_connect_is_documented():
+    [fields] = re.findall(r"^\| `connect` \| optional `\{([^}]+)\}`", PROTOCOL, re.MULTILINE)
+    assert set(fields.split(", ")) == set(commands.ConnectData.__struct_encode_fields__)
+
+
+def test_every_setting_of_a_model_is_documented_with_an_example_of_a_refusal():
+    rest = (ROOT / "docs/rest.md").read_text()
+    assert set(NAMES) <= set(re.findall(r"^\| `(\w+)` \|", rest, re.MULTILINE))
+    [refusal] = problems("gemini-3.8-live", ModelSettings(thinking_level="low"), "v1beta")
+    assert f'# 400 {{"{refusal.setting}":["{refusal.message}"]}}' in rest
 
 
 def test_every_event_is_documented():

@@ -36,6 +36,9 @@ def test_a_wrong_name_is_refused_in_a_sentence(name):
         ({"description": " "}, "has no description"),
         ({"handler": "greet"}, "handler must be a function"),
         ({"timeout": 0}, "timeout must be seconds above 0"),
+        ({"behavior": "ASYNC"}, "behavior must be one of BLOCKING, NON_BLOCKING, not 'ASYNC'"),
+        ({"behavior": ["BLOCKING"]}, "behavior must be one of BLOCKING, NON_BLOCKING, not"),
+        ({"scheduling": "silent"}, "scheduling must be one of INTERRUPT, WHEN_IDLE, SILENT, not 'silent'"),
         ({"parameters": {"type": "string"}}, "JSON schema of type 'object'"),
         ({"parameters": None}, "JSON schema of type 'object'"),
         ({"parameters": {"type": "object", "properties": {"x": {"type": "text"}}}}, "'text' is no type"),
@@ -46,6 +49,20 @@ def test_a_wrong_name_is_refused_in_a_sentence(name):
 def test_a_wrong_definition_is_refused_in_a_sentence(changes, sentence):
     with pytest.raises(ToolDefinitionError, match=sentence):
         definition(**changes)
+
+
+def test_behaviour_and_scheduling_are_declared_where_a_tool_has_them():
+    assert set(definition().declaration()) == {"name", "description", "parameters"}
+    assert definition(scheduling="SILENT").declaration()["scheduling"] == "SILENT"
+    with temporary_tools():
+
+        @tool(behavior="NON_BLOCKING", scheduling="WHEN_IDLE")
+        def report() -> str:
+            """Writes a report."""
+            return "done"
+
+        declared = report.declaration()
+        assert (declared["behavior"], declared["scheduling"]) == ("NON_BLOCKING", "WHEN_IDLE")
 
 
 def test_two_tools_of_one_name_are_refused_and_both_are_named():
