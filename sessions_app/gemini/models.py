@@ -1,7 +1,8 @@
 """What each model of Gemini Live takes and does: the one table that the rest of the server asks.
 
-Sources: Google's pages of the models and of the Live API (https://ai.google.dev/gemini-api/docs/models,
-https://ai.google.dev/gemini-api/docs/live-guide, …/live-tools), and probes of real servers where those are silent.
+Sources: Google's page of each model (https://ai.google.dev/gemini-api/docs/models/gemini-3.8-live has a section on
+migration: "3.8's page" below), its pages on the Live API (…/docs/live-api), Google Cloud's guide "Migrate from Gemini
+2.5 Flash Live API native audio to Gemini 3.8 Live", and probes of real servers where those are silent.
 A model that is not in the table is refused nothing: Gemini itself decides.
 """
 
@@ -22,9 +23,9 @@ class Capabilities:
     behaviors: frozenset[Behavior] = BOTH
     """What `behavior` a function declaration may ask for. Source: the Live API's page on tool use."""
     behavior: Behavior = "BLOCKING"
-    """What a declaration without `behavior` means. Source: `FunctionDeclaration`; 3.8's migration guide."""
+    """What a declaration without `behavior` means. Source: `FunctionDeclaration`; 3.8's page."""
     cancels_blocking: bool = False
-    """New input makes the model itself withdraw a blocking call. Source: 3.8's migration guide."""
+    """New input makes the model itself withdraw a blocking call. Source: Google Cloud's guide."""
     thinking: frozenset[Literal["level", "budget"]] = frozenset({"level", "budget"})
     """Which of `thinkingLevel` and `thinkingBudget` it takes. Source: the model's page."""
     thinking_required: bool = False
@@ -32,11 +33,11 @@ class Capabilities:
     affective: bool = True
     """Takes `enableAffectiveDialog`. Source: the Live API's page on capabilities."""
     proactive: bool = True
-    """Takes `proactivity`. Source: as above."""
+    """Takes `proactivity`. Source: as `affective`."""
     always_proactive: bool = False
-    """Refuses `proactiveAudio: false`, and need not be told `true`. Source: 3.8's migration guide."""
+    """Refuses `proactiveAudio: false`, and need not be told `true`. Source: 3.8's page."""
     expressive_version: str = ""
-    """The only API version that has `proactivity` and `enableAffectiveDialog`; empty: every one. Source: as above."""
+    """The only API version that has `proactivity` and `enableAffectiveDialog`; empty: all. Source: as `affective`."""
     seeding: Literal["history", "content"] = "content"
     """How a fresh session is given an earlier transcript: "history" is `clientContent` under
     `historyConfig.initialHistoryInClientContent`; "content" is `clientContent` with `turnComplete: false`, which every
