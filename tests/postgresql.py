@@ -30,7 +30,7 @@ class PostgreSQL:
         self.folder = folder
         os.chown(folder, account.pw_uid, account.pw_gid)
         subprocess.run(
-            [initdb, "-D", folder / "data", "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale", "C"],
+            [initdb, "-D", folder / "data", "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8", "--locale", "C"],
             check=True, capture_output=True, cwd=folder, **self._own,
         )  # fmt: skip
 
