@@ -3,7 +3,10 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from .gemini.models import problems
+from .gemini.settings import ModelSettings
 
 
 @register()
@@ -24,7 +27,14 @@ def check_gemini(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             gemini_client(gemini_endpoint())
         except NotConfigured as error:
             return [Error(str(error), hint="Give the path of a PEM file, or leave it empty.", id="gemlive.E004")]
-    return []
+    return [
+        Warning(
+            f"Sessions that leave the model's settings out are refused: {problem.message}",
+            hint="Set GEMINI_MODEL to another model, unless every client gives its own settings.",
+            id="gemlive.W001",
+        )
+        for problem in problems(settings.GEMINI_MODEL, ModelSettings(), settings.GEMINI_API_VERSION)
+    ]
 
 
 @register()

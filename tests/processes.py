@@ -25,9 +25,10 @@ def running(environment: dict[str, str], command: list[str], log: Path) -> Itera
 
 
 @contextlib.asynccontextmanager
-async def call(server: Server, session_id: str = "", origin: str | None = "http://localhost:3000"):
+async def call(server: Server, session_id: str = "", origin: str | None = "http://localhost:3000", seconds: float = 30):
+    """A socket, for at most so many seconds."""
     url = f"ws://127.0.0.1:{server.port}/ws?sessionId={session_id}"
-    async with asyncio.timeout(30), connect(url, origin=origin, proxy=None) as socket:
+    async with asyncio.timeout(seconds), connect(url, origin=origin, proxy=None) as socket:
         yield socket
 
 

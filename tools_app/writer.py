@@ -101,7 +101,7 @@ class DatabaseWriter:
         patiently = Retrying(
             retry=retry_if_exception_type(AWAY),
             wait=wait_random_exponential(0.1, max=LONGEST_PAUSE),
-            before_sleep=self._give_up_old,
+            before_sleep=self._after_failure,
         )
         while self._has_work():
             patiently(self._write_some)
@@ -147,13 +147,15 @@ class DatabaseWriter:
             for write in batch:
                 write.future.set_result(None)
 
-    def _give_up_old(self, attempt: RetryCallState) -> None:
+    def _after_failure(self, attempt: RetryCallState) -> None:
+        error = attempt.outcome and attempt.outcome.exception()
+        if attempt.attempt_number == 1:
+            logger.warning("The database is away; writes wait for it: %s", error)
         now = time.monotonic()
         latest = now if self._stop_at and now >= self._stop_at else now - self._patience
         with self._changed:
             old = self._take(sum(write.asked_at <= latest for write in self._waiting))
         if old:
-            error = attempt.outcome and attempt.outcome.exception()
             self._lose(old, f"The database was away for longer than {self._patience:g} seconds: {error}")
 
     def _take(self, count: int) -> list[_Write]:

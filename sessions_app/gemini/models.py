@@ -42,8 +42,6 @@ class Capabilities:
     """How a fresh session is given an earlier transcript: "history" is `clientContent` under
     `historyConfig.initialHistoryInClientContent`; "content" is `clientContent` with `turnComplete: false`, which every
     model takes as context. 2.5 ignores `historyConfig`. Source: the Live API's page on capabilities."""
-    content_any_time: bool = True
-    """Takes `clientContent` in mid-conversation. For 3.1 Google's page says so now; in spring 2026 it refused."""
     usage: Literal["turn", "session"] = "turn"
     """Whether `usageMetadata` counts one turn (the prompt grows with the context, the response is the turn's) or adds
     up over the connection. Source: probes of real servers, https://github.com/pydantic/pydantic-ai/pull/7269."""

@@ -19,6 +19,7 @@ from .buffers import SECOND_OF_AUDIO, Uplink, UplinkFull
 from .calls import CallRules, Calls
 from .connections import Connections, ConversationFailed
 from .departure import Departure
+from .handover import Handover
 from .limits import Backend, Limits, Over, Totals
 from .memory import Memory
 from .ports import Browser, Gemini, Recorder, Send, Tools
@@ -26,8 +27,6 @@ from .protocol import Conversation
 from .watch import Watch
 
 logger = logging.getLogger(__name__)
-
-MOST_REPETITIONS = 2
 
 
 class Bridge:
@@ -58,6 +57,7 @@ class Bridge:
         self._limits = limits or Limits()
         self._uplink = Uplink()
         self._calls = Calls(tools, self._uplink, lambda event: self._browser.send(event), call_rules or CallRules())
+        self._handover = Handover(self._conversation, self._uplink, self._memory, self._calls)
         connections.has_history = lambda: bool(self._memory)
         self._tasks: asyncio.TaskGroup | None = None
         self._gemini: Gemini | None = None
@@ -71,10 +71,6 @@ class Bridge:
             leave=self.connect_anew,
         )
         self._watch = Watch(limits or Limits(), self)
-        self._goes_on = False
-        self._repeating = False
-        self._repetitions = 0
-        self._reply_began = False
         self._dropped_before = 0
 
     # --- What the browser says ---------------------------------------------------------------------------------
@@ -182,9 +178,9 @@ class Bridge:
 
     async def _tell_what_was_said(self, gemini: Gemini) -> None:
         resumed = self._connections.resumed
-        messages = self._memory.unknown_to(resumed=resumed, repeated=self._repeating)
+        goes_on = self._handover.goes_on(resumed=resumed)
+        messages, answer = self._handover.untold(resumed=resumed)
         if messages:
-            answer = messages[-1][0] == "user" and not self._repeating
             await gemini.send_history(messages, answer=answer)
         backend = self.backend
         self._recorder.update(status="live", connected_at=datetime.now(UTC))
@@ -195,7 +191,7 @@ class Bridge:
                     backend=backend.kind,
                     model=backend.model,
                     voice=backend.voice,
-                    resumed=resumed or bool(messages) or self._goes_on,
+                    resumed=goes_on,
                     phrases=backend.phrases,
                 )
             )
@@ -225,22 +221,13 @@ class Bridge:
             sender.cancel()
 
     def _disconnected(self) -> None:
-        """What was said and not answered is said again on the next connection, and nothing else."""
         here = self._connections.wanted.is_set()
-        happened = self._conversation.disconnected(put_off=not here)
-        asked = self._conversation.awaits_gemini or any(isinstance(event, events.TurnEnded) for event in happened)
+        happened, repeats = self._handover.connection_lost(put_off=not here)
         self._handle(happened)
-        self._repetitions += asked
-        if self._repetitions > MOST_REPETITIONS:
-            # Perhaps it is the question that breaks the connection.
-            self._repetitions = 0
-            self._uplink.forget()
-            self._handle(self._conversation.give_up())
+        if not repeats:
             message = "Gemini broke off three times over your last question. Ask it in another way."
             self._browser.send(page.error("not_answered", message))
-        self._goes_on = True
-        self._repeating = self._uplink.rewind()
-        self._calls.connection_lost(repeated=self._repeating)
+        self._handover.repeat()
         if here:
             self._browser.send(page.status("RECONNECTING"))
             self._recorder.reconnecting()
@@ -285,8 +272,7 @@ class Bridge:
                     self._browser.send(page.turn(turn_id, "started"))
                 case events.ReplyStarted():
                     self._watch.gemini_answered()
-                    self._reply_began = True
-                    self._uplink.reply_begins()
+                    self._handover.reply_started()
                 case events.Generated(turn_id, waited):
                     self._browser.send(page.turn(turn_id, "generated", waited))
                 case events.TurnEnded():
@@ -309,17 +295,7 @@ class Bridge:
 
     def _turn_ended(self, turn: events.TurnEnded) -> None:
         self._watch.user_active()
-        if turn.user:
-            self._memory.add("user", turn.user.text)
-        if turn.model and not turn.lost:  # what was lost will be said again
-            self._memory.add("model", turn.model.text)
-        if turn.answered:
-            if not self._reply_began:  # Gemini has chosen to say nothing
-                self._uplink.reply_begins()
-            self._uplink.answered()
-            self._calls.answered()
-            self._repetitions = 0
-            self._reply_began = False
+        self._handover.turn_ended(turn)
         saved = self._recorder.save_turn(turn)
         saved.add_done_callback(partial(self._announce, turn))
 
@@ -365,8 +341,7 @@ class Bridge:
     def give_up_waiting(self) -> None:
         """Two connections had nothing to say."""
         asked = self._conversation.awaits_gemini
-        self._uplink.forget()
-        self._handle(self._conversation.give_up())
+        self._handle(self._handover.give_up())
         if asked:
             self._browser.send(page.error("not_answered", "Gemini did not answer. Say it again, in other words."))
 

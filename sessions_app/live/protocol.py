@@ -18,50 +18,14 @@ from .events import (
     ToolCallRequested,
     TurnEnded,
     TurnStarted,
-    Utterance,
 )
+from .turns import Repetition, Turn
 from .usage import Usage
 
 # Gemini ends an interrupted turn at once. Should that mark be lost, audio flows again after this.
 LONGEST_SILENCING = timedelta(seconds=3)
 REMEMBERED_CALLS = 1000
 BYTES_A_SECOND = 48_000
-
-
-class _Side:
-    """The transcript of one side of a turn, as it grows."""
-
-    def __init__(self) -> None:
-        self.pieces: list[str] = []
-        self.started_at: datetime | None = None
-        self.ended_at: datetime | None = None
-
-    def add(self, text: str, now: datetime) -> None:
-        self.pieces.append(text)
-        self.started_at = self.started_at or now
-        self.ended_at = now
-
-    def utterance(self) -> Utterance | None:
-        text = "".join(self.pieces).strip()
-        if not text or self.started_at is None or self.ended_at is None:
-            return None
-        return Utterance(text, self.started_at, self.ended_at)
-
-
-class _Turn:
-    def __init__(self, turn_id: int) -> None:
-        self.id = turn_id
-        self.user = _Side()
-        self.model = _Side()
-        self.replying = False
-        self.generated = False
-        self.called = False
-        self.audio_bytes = 0
-        self.time_to_first_audio_ms: int | None = None
-
-    @property
-    def spoke(self) -> bool:
-        return bool(self.audio_bytes or self.model.pieces)
 
 
 def _utc_now() -> datetime:
@@ -82,7 +46,7 @@ class Conversation:
     ):
         self._next_id = first_turn_id
         self._clock = clock
-        self._turn: _Turn | None = None
+        self._turn: Turn | None = None
         self._typed_ahead: list[str] = []
         self._asked_at: datetime | None = None
         self._silenced_by: Literal["", "gemini", "user"] = ""
@@ -227,9 +191,9 @@ class Conversation:
             if self._turn and (self._turn.replying or not (old or silenced)):
                 self._finish(self._turn, events)
 
-    def _current(self, events: list[Event]) -> _Turn:
+    def _current(self, events: list[Event]) -> Turn:
         if self._turn is None:
-            self._turn = _Turn(self._next_id)
+            self._turn = Turn(self._next_id)
             self._next_id += 1
             events.append(TurnStarted(self._turn.id))
         return self._turn
@@ -246,7 +210,7 @@ class Conversation:
         turn.user.add(text, now)
         events.append(Said(turn.id, True, text))
 
-    def _reply_begins(self, events: list[Event], *, audible: bool = False) -> _Turn:
+    def _reply_begins(self, events: list[Event], *, audible: bool = False) -> Turn:
         turn = self._turn
         if turn is None or not turn.replying:
             turn = self._current(events)
@@ -274,7 +238,7 @@ class Conversation:
             self._finish(self._turn, events, interrupted=True)
         return events
 
-    def _finish(self, turn: _Turn, events: list[Event], *, interrupted: bool = False, lost: bool = False) -> None:
+    def _finish(self, turn: Turn, events: list[Event], *, interrupted: bool = False, lost: bool = False) -> None:
         self._turn = None
         self._report_usage(events)
         answered = not lost and (turn.spoke or interrupted or not turn.called)
@@ -301,32 +265,3 @@ class Conversation:
     def _report_usage(self, events: list[Event]) -> None:
         if usage := self._usage.take():
             events.append(usage)
-
-
-class Repetition:
-    """A question that is said again on a new connection: Gemini hears it once more, the transcript has it already."""
-
-    def __init__(self, text: str):
-        self._expected = _letters(text)
-
-    def leave_out(self, heard: str) -> str:
-        """What of `heard` is new. Where it is other words than expected, nothing is left out."""
-        if not self._expected:
-            return heard
-        letters = _letters(heard)
-        if self._expected.startswith(letters):
-            self._expected = self._expected[len(letters) :]
-            return ""
-        expected, self._expected = self._expected, ""
-        if not letters.startswith(expected):
-            return heard
-        known = len(expected)
-        for position, character in enumerate(heard):
-            known -= character.isalnum()
-            if known < 0:
-                return heard[position:]
-        return ""
-
-
-def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, text)).lower()

@@ -88,7 +88,8 @@ export class VoiceSocket {
       throw new Problem("unreachable");
     }
     const body = await response.json().catch(() => ({}));
-    if (!response.ok) throw new Problem("refused", body.message ?? body.error?.message ?? body.detail);
+    // A wrong field comes as {"field": ["what is wrong"]}.
+    if (!response.ok) throw new Problem("refused", body.detail ?? Object.values(body).flat()[0]);
     return body.sessionId;
   }
 

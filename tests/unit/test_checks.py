@@ -57,3 +57,10 @@ def test_a_wrong_setup_names_the_variable(changes, check_id, names):
     assert result.returncode != 0
     assert check_id in result.stderr
     assert names in result.stderr
+
+
+def test_a_default_model_that_needs_a_setting_is_told():
+    answer = check(GEMINI_MODEL="gemini-3.8-live-extended-thinking")
+    assert answer.returncode == 1
+    assert "gemlive.W001" in answer.stderr
+    assert "thinkingLevel" in answer.stderr

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -59,6 +60,7 @@ def test_writes_are_kept_in_their_order_over_an_outage(make_writer):
     writer = make_writer()
     with locked():
         writes = [writer.submit(row(f"{number:03}")) for number in range(500)]
+        time.sleep(0.3)  # several attempts fail
         assert not writes[0].done()
     for write in writes:
         assert write.result(10) is None
@@ -75,7 +77,7 @@ def test_an_outage_longer_than_patience_is_a_clear_error_and_the_next_write_succ
                 write.result(10)
     writer.submit(row("kept")).result(10)
     assert names() == ["kept"]
-    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "WARNING"]
     assert "50 were lost" in caplog.text
 
 
