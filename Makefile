@@ -1,12 +1,13 @@
 # make run    the voice page on http://localhost:3001
 # make test   every check and test
+# make soak   fifty conversations for ten minutes, while Gemini's connections end in every way
 # make conformance   the contract tests against Google's servers (GEMINI_API_KEY=… make conformance)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test check bench conformance install constraints clean
+.PHONY: run test check bench soak conformance install constraints clean
 
 run: $(INSTALLED)
 	@$(BIN)/python manage.py prepare
@@ -26,6 +27,9 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.load.bench
+
+soak: $(INSTALLED)
+	$(BIN)/python -m tests.load.soak
 
 conformance: $(INSTALLED)
 	@$(BIN)/python -m tests.contract.conformance

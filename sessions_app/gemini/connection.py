@@ -97,7 +97,7 @@ class GeminiConnection:
                         APIError.raise_error(status.code or 0, {"message": status.message}, None)
                     yield message
         except CONNECTION_ERRORS as error:
-            self.error = error
+            self.error = without_frames(error)
 
     async def send_audio(self, pcm: bytes, rate: int = 16_000) -> None:
         if self._socket is None:
@@ -155,6 +155,16 @@ class GeminiConnection:
     async def close(self) -> None:
         with suppress(*CONNECTION_ERRORS):
             await self._session.close()
+
+
+def without_frames(error: BaseException) -> BaseException:
+    """The error and its causes, without the frames that hold on to the connection: 256 KB of TLS buffers each, which
+    the garbage collector, who counts objects and not bytes, would leave lying for minutes."""
+    link: BaseException | None = error
+    while link:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error
 
 
 class NoSetupComplete(ConnectionError):

@@ -225,7 +225,7 @@ class Bridge:
         happened, repeats = self._handover.connection_lost(put_off=not here)
         self._handle(happened)
         if not repeats:
-            message = "Gemini broke off three times over your last question. Ask it in another way."
+            message = "Gemini broke off five times over your last question. Ask it in another way."
             self._browser.send(page.error("not_answered", message))
         self._handover.repeat()
         if here:
@@ -296,6 +296,7 @@ class Bridge:
     def _turn_ended(self, turn: events.TurnEnded) -> None:
         self._watch.user_active()
         self._handover.turn_ended(turn)
+        self._connections.of_use |= turn.answered
         saved = self._recorder.save_turn(turn)
         saved.add_done_callback(partial(self._announce, turn))
 

@@ -39,6 +39,8 @@ class Connections:
         self.has_history: Callable[[], bool] = lambda: False
         self.wanted = asyncio.Event()
         self.wanted.set()
+        self.of_use = False
+        """A turn was answered on the present connection: its loss is not one of many in a row."""
         self.resumed = False
         """The present connection knows the conversation up to the handle."""
         self._where = where
@@ -51,8 +53,10 @@ class Connections:
             await self.wanted.wait()
             error: BaseException | None
             self.resumed = bool(self.handle)
+            self.of_use = False
             opened_at = None
             try:
+                gemini: Gemini | None
                 async with self._dial(self.handle or None, not self.handle and self.has_history()) as gemini:
                     opened_at = asyncio.get_running_loop().time()
                     attempts = 2 * self._attempts
@@ -62,10 +66,11 @@ class Connections:
                 error = dialling_error
             if not self.wanted.is_set():
                 continue  # closed by us: nobody is there
-            if opened_at and asyncio.get_running_loop().time() - opened_at > STEADY:
+            if self.of_use or (opened_at and asyncio.get_running_loop().time() - opened_at > STEADY):
                 failed = 0
             failed += 1
             failure = explain(error or ConnectionError("closed"), resuming=self.resumed, where=self._where)
+            error = gemini = None  # nothing of a connection outlives it
             logger.info("Connection to Gemini ended (%s): %s", failure.code, failure.detail)
             if failure.remedy is Remedy.RETRY_WITHOUT_HANDLE:
                 self.handle = ""

@@ -6,8 +6,8 @@ from .events import Event, TurnEnded
 from .memory import Memory, Said
 from .protocol import Conversation
 
-MOST_REPETITIONS = 2
-"""A question that breaks three connections is given up: perhaps it is the question that breaks them."""
+MOST_REPETITIONS = 4
+"""A question that breaks five connections is given up: perhaps it is the question that breaks them."""
 
 
 class Handover:

@@ -2,9 +2,11 @@
 
 import asyncio
 import base64
+import gc
 
 import pytest
 from django.contrib.auth import get_user_model
+from websockets.asyncio.client import ClientConnection
 
 from sessions_app.emulator.speech import synthesise
 from sessions_app.models import LiveSession, TranscriptEntry
@@ -364,3 +366,25 @@ async def test_leaving_hangs_up_at_gemini(gemini, session):
     async with asyncio.timeout(5):
         while carried.open:
             await asyncio.sleep(0.02)
+
+
+async def test_a_lost_connection_is_freed_at_once(gemini, session):
+    """Promise 17: without waiting for the garbage collector, who counts objects and not their 256 KB buffers."""
+
+    def connections():
+        return sum(type(found) is ClientConnection for found in gc.get_objects())
+
+    async with Caller(session.pk) as caller:
+        await caller.converse()
+        await caller.ask("hello")
+        gc.collect()
+        before = connections()
+        gc.disable()
+        try:
+            for lose in [lambda: gemini.close_all(1011, "x"), gemini.abort_all, lambda: gemini.go_away(50)] * 3:
+                lose()
+                await caller.until("status", status="CONNECTED", resumed=True)
+                await caller.ask("hello")
+            assert connections() <= before + 1
+        finally:
+            gc.enable()

@@ -1,0 +1,1 @@
+"""What the soak adds to the server: settings that install this app, a slow tool, and a look at its tasks."""
