@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.text import Truncator
 
-from .models import LiveSession
+from .models import LiveSession, TranscriptEntry
 
 
 @admin.register(LiveSession)
@@ -31,7 +31,8 @@ class LiveSessionAdmin(admin.ModelAdmin):
             "Configuration",
             {"fields": (("model", "voice", "language"), "model_settings", "allowed_tools", "instruction")},
         ),
-        ("Tokens", {"fields": (("prompt_tokens", "response_tokens", "total_tokens"),)}),
+        ("Tokens", {"fields": (("prompt_tokens", "response_tokens", "total_tokens"), "tokens_by_modality")}),
+        ("Connections", {"fields": (("reconnects", "dropped_audio_ms", "seen_at"),)}),
     )
 
     class Media:
@@ -73,10 +74,7 @@ class LiveSessionAdmin(admin.ModelAdmin):
     @admin.display(description="conversation")
     def conversation(self, session: LiveSession) -> str:
         """Transcript and tool calls together, in the order in which they happened."""
-        entries = [
-            (entry.started_at, {"entry": entry, "heard": round((entry.heard_ms or 0) / 1000, 1)})
-            for entry in session.transcript.all()
-        ]
+        entries = [(entry.started_at, {"entry": entry, "heard": _heard(entry)}) for entry in session.transcript.all()]
         calls = [
             (call.started_at, {"tool": call, "arguments": _readable(call.arguments), "result": _readable(call.result)})
             for call in session.tool_calls.all()
@@ -84,6 +82,14 @@ class LiveSessionAdmin(admin.ModelAdmin):
         items = [item for _, item in sorted(entries + calls, key=lambda pair: pair[0])]
         context = {"items": items, "speaker": session.speaker}
         return render_to_string("admin/sessions_app/conversation.html", context)
+
+
+def _heard(entry: TranscriptEntry) -> str:
+    """How much of a reply the page has played, of how much there was."""
+    if entry.heard_ms is None:
+        return ""
+    heard = f"heard {entry.heard_ms / 1000:.1f}"
+    return f"{heard} of {entry.audio_ms / 1000:.1f} s" if entry.audio_ms else f"{heard} s"
 
 
 def _readable(value: Any) -> str:

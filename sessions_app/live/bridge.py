@@ -183,7 +183,8 @@ class Bridge:
         if messages:
             await gemini.send_history(messages, answer=answer)
         backend = self.backend
-        self._recorder.update(status="live", connected_at=datetime.now(UTC))
+        first = {} if goes_on else {"connected_at": datetime.now(UTC)}
+        self._recorder.update(status="live", **first)
         self._browser.send(
             page.Status(
                 data=page.StatusData(

@@ -57,6 +57,14 @@ def test_every_page_opens_and_shows_nothing_unescaped(admin_client, pages):
         assert HOSTILE not in answer.content.decode(), page
 
 
+def test_it_shows_how_much_was_heard_and_what_came_too_late(admin_client, session):
+    session.transcript.filter(role="model").update(audio_ms=5400, heard_ms=1234)
+    session.tool_calls.update(delivered=False)
+    page = admin_client.get(f"/admin/sessions_app/livesession/{session.pk}/change/").content.decode()
+    assert "heard 1.2 of 5.4 s" in page
+    assert "came too late" in page
+
+
 def test_a_session_reads_as_a_conversation(admin_client, session):
     page = admin_client.get(f"/admin/sessions_app/livesession/{session.pk}/change/").content.decode()
     positions = [page.index(text) for text in ("what&#x27;s the weather", "Sunny.")]

@@ -177,9 +177,7 @@ class Soak:
         broken["no task is left"] += [f"{count} × {name}" for name, count in tasks.items()]
         broken["no object of a conversation is left"] += [f"{count} × {name}" for name, count in objects.items()]
         broken["no socket to Gemini is left"] += [f"{found.laddr.port}: {found.status}" for found in sockets]
-        broken["no file or thread is left"] += [
-            f"{name}: {before} before, {after} after" for name, (before, after) in grown.items()
-        ]
+        broken["no file or thread is left"] += [f"{name}: {was} and then {now}" for name, (was, now) in grown.items()]
         self.findings.figures["open files, threads"] = (
             f"idle {idle.files}, {idle.threads}; most {max(sample.files for sample in self.samples)}, "
             f"{max(sample.threads for sample in self.samples)}; at the end {end.files}, {end.threads}"

@@ -122,6 +122,8 @@ class Person:
         await asyncio.sleep(self.chance.uniform(0.3, 2))
 
     async def _ask(self, kind: str) -> Question:
+        # A break is counted by itself: who knows of it does not go on asking.
+        await asyncio.wait_for(self._connected.wait(), PATIENCE)
         marker = f"{self.name}q{len(self.questions) + 1:04}"
         question = self.questions[marker] = Question(marker, kind)
         await self._send("text", text=WORDS[kind].format(marker))
@@ -207,6 +209,8 @@ class Person:
                 self._away_since = now
             case "ERROR":
                 self.wrong["no conversation breaks"].append(f"{self.name}: {data.get('reason')}")
+                self._connected.clear()
+                self._away_since = None
                 await asyncio.sleep(1)
                 await self._send("connect", systemInstruction=f"You talk with {self.name}.")
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 from gemlive_project.asgi import application as project
 
-OURS = ("sessions_app.", "tools_app.", "websockets.", "google.genai.live")
+OURS = ("sessions_app.", "tools_app.", "websockets.", "google.genai.live", "uvloop.")
 
 
 async def application(scope, receive, send) -> None:
