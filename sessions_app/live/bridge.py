@@ -236,6 +236,7 @@ class Bridge:
     def connect_anew(self) -> None:
         """Hang up; the next connection is made where somebody wants it."""
         if self._gemini and self._tasks:
+            self._connections.planned = True
             self._tasks.create_task(self._gemini.close(), name="close")
 
     async def _send_uplink(self, gemini: Gemini) -> None:

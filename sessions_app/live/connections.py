@@ -12,7 +12,9 @@ logger = logging.getLogger(__name__)
 
 LONGEST_DELAY = 8.0
 STEADY = 5.0
-"""Seconds after which a connection counts as a good one."""
+"""Seconds after which the loss of a connection is not one of many in a row."""
+STEADY_PLANNED = 1.0
+"""The same for one that we have left ourselves; Gemini may say goAway to each anew."""
 
 
 class ConversationFailed(Exception):
@@ -40,7 +42,9 @@ class Connections:
         self.wanted = asyncio.Event()
         self.wanted.set()
         self.of_use = False
-        """A turn was answered on the present connection: its loss is not one of many in a row."""
+        """A turn was answered on the present connection: nor is its loss."""
+        self.planned = False
+        """We leave the present connection ourselves."""
         self.resumed = False
         """The present connection knows the conversation up to the handle."""
         self._where = where
@@ -53,7 +57,7 @@ class Connections:
             await self.wanted.wait()
             error: BaseException | None
             self.resumed = bool(self.handle)
-            self.of_use = False
+            self.of_use = self.planned = False
             opened_at = None
             try:
                 gemini: Gemini | None
@@ -64,13 +68,14 @@ class Connections:
                     error = gemini.error
             except CONNECTION_ERRORS as dialling_error:
                 error = dialling_error
-            if not self.wanted.is_set():
-                continue  # closed by us: nobody is there
-            if self.of_use or (opened_at and asyncio.get_running_loop().time() - opened_at > STEADY):
-                failed = 0
-            failed += 1
             failure = explain(error or ConnectionError("closed"), resuming=self.resumed, where=self._where)
             error = gemini = None  # nothing of a connection outlives it
+            if not self.wanted.is_set():
+                continue  # closed by us: nobody is there
+            lasted = asyncio.get_running_loop().time() - opened_at if opened_at else 0.0
+            if self.of_use or lasted > (STEADY_PLANNED if self.planned else STEADY):
+                failed = 0
+            failed += 1
             logger.info("Connection to Gemini ended (%s): %s", failure.code, failure.detail)
             if failure.remedy is Remedy.RETRY_WITHOUT_HANDLE:
                 self.handle = ""

@@ -282,6 +282,22 @@ async def test_an_unreachable_gemini_is_tried_a_few_times_then_told():
     assert len(under_test.handles) == 3
 
 
+async def test_connections_that_were_of_use_are_no_failures_in_a_row():
+    """Gemini may close often; what counts is how often it does without having answered anything."""
+    geminis = [ScriptedGemini(said("Yes."), COMPLETE) for _ in range(12)]
+    async with BridgeUnderTest(*geminis) as under_test:
+        for number, gemini in enumerate(geminis[:-1], start=1):
+            await under_test.browser.until(
+                lambda item, number=number: (
+                    len(under_test.recorder.turns) == number
+                    and len(under_test.browser.of_type("status")) == 2 * number - 1
+                )
+            )
+            gemini.hangs_up(APIError(1011, {"message": "Internal error encountered."}))
+        await under_test.browser.until(lambda item: len(under_test.recorder.turns) == 12)
+    assert under_test.browser.of_type("error") == []
+
+
 async def test_leaving_saves_the_turn_that_was_going_on():
     async with BridgeUnderTest(ScriptedGemini(heard("hello"), said("Good mor"))) as under_test:
         await under_test.browser.until_type("transcription", text="Good mor")
