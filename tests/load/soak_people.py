@@ -23,7 +23,7 @@ WORDS = {  # soak.toml has the answers
     "barge-in": "please tell about {}",
 }
 OFTEN = {"remark": 7, "quick tool": 4, "slow tool": 3, "story": 1, "barge-in": 4}
-PATIENCE = 20.0  # seconds; a question that is not answered until then is lost
+PATIENCE = 45.0  # seconds; a question that is not answered until then is lost (a story that breaks off is told anew)
 BYTES_A_MS = 48
 
 
@@ -233,7 +233,8 @@ class Person:
         asked = set(MARKER.findall(turn.user))
         for marker in set(MARKER.findall(turn.model)):
             question = self.questions[marker]
-            if asked and marker not in asked:
+            # Said again together with the next one, a question is cut by that one: its first words stand there.
+            if whole and asked and marker not in asked:
                 self.wrong["no answer stands at another's question"].append(f"{turn.user!r}: {turn.model!r}")
             if ending(marker) not in turn.model:
                 continue
