@@ -54,3 +54,17 @@ def test_every_error_code_is_documented():
                 written |= set(re.findall(pattern, path.read_text()))
     documented = set(re.findall(r"`([a-z_]+)`", PROTOCOL.split("## Errors")[1].split("\n## ")[0])) - {"connect"}
     assert written == documented
+
+
+def test_every_promise_names_tests_that_exist():
+    """docs/reliability.md: `test_x.py::test_name`, "…" for the file of the test before it or for the rest of a name."""
+    rows = re.findall(r"^\| \d+ \|.*\|(.*)\|$", (ROOT / "docs/reliability.md").read_text(), re.MULTILINE)
+    assert len(rows) == 17
+    for row in rows:
+        file = None
+        for path, name in re.findall(r"`(…|[\w/]+\.py)(?:::(\w+)…?)?`", row):
+            if path != "…":
+                file = ROOT / (path if "/" in path else f"tests/reliability/{path}")
+            assert file is not None, row
+            assert name is None or f"def {name}" in file.read_text(), f"{path}::{name}"
+        assert file is not None, row
