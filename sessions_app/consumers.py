@@ -146,15 +146,12 @@ class VoiceConsumer(AsyncWebsocketConsumer):
         if self.bridge and not self.bridge.failed:
             raise commands.CommandError("already_connected", "This conversation is connected already.")
         self.complained_without_bridge = False
-        waiting = self.conversation.bridge
-        unchanged = options == commands.ConnectData(resume=options.resume) and options.resume is not False
-        if waiting and unchanged and not waiting.failed:
-            waiting.come_back(self.page)
-            self._follow(waiting)
+        if self.conversation.waits_for(options):
+            self.bridge = self.conversation.bridge
+            self.bridge.come_back(self.page)
             return
         try:
-            if waiting:
-                await self.conversation.stop()
+            await self.conversation.stop()
             bridge = await self._build_bridge(options)
         except wiring.NotConfigured as error:
             self.page.send(events.error("not_configured", str(error)))
@@ -173,12 +170,8 @@ class VoiceConsumer(AsyncWebsocketConsumer):
             return
         model, voice = bridge.backend.model, bridge.backend.voice
         self.conversation.recorder.update(status=LiveSession.Status.CONNECTING, model=model, voice=voice)
-        self.conversation.start(bridge)
-        self._follow(bridge)
-
-    def _follow(self, bridge: Bridge) -> None:
+        self.conversation.start(bridge, options)
         self.bridge = bridge
-        self.conversation.task.add_done_callback(self._conversation_ended)
 
     @in_database
     def _build_bridge(self, options: commands.ConnectData) -> Bridge:
@@ -204,7 +197,7 @@ class VoiceConsumer(AsyncWebsocketConsumer):
 
     # --- The end -----------------------------------------------------------------------------------------------
 
-    def _conversation_ended(self, task: asyncio.Task) -> None:
+    def conversation_ended(self, task: asyncio.Task) -> None:
         self.bridge = None
         if task.cancelled() or self.ending:
             return

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import Any, Protocol
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 from django.utils import timezone
 
 from . import control
+from .browser.commands import ConnectData
 from .housekeeping import Housekeeper
 from .live.bridge import Bridge
 from .live.ports import Browser
@@ -33,6 +35,10 @@ class Tab(Protocol):
         """Tell the browser why it is not the one any more ("takeover", "end", "restart"), and close."""
         ...
 
+    def conversation_ended(self, task: asyncio.Task[Any]) -> None:
+        """The bridge runs no more: by a failure that it has told, a limit, or an error."""
+        ...
+
 
 class LiveConversation:
     """One session: its bridge while it converses, and the tab that listens, if one does.
@@ -46,6 +52,7 @@ class LiveConversation:
         self.tab: Tab | None = tab
         self.recorder = SessionRecorder(session_id, generation, on_lost=self.on_word)
         self.bridge: Bridge | None = None
+        self.options = ConnectData()
         self.task: asyncio.Task[Any] | None = None
         self._grace: asyncio.TimerHandle | None = None
         self._over = False
@@ -64,11 +71,16 @@ class LiveConversation:
             if self.bridge:
                 self.bridge.leave()
 
-    def start(self, bridge: Bridge) -> asyncio.Task[Any]:
-        self.bridge = bridge
+    def start(self, bridge: Bridge, options: ConnectData) -> None:
+        self.bridge, self.options = bridge, options
         self.task = asyncio.create_task(bridge.run(), name=f"conversation {self.session_id}")
         self.task.add_done_callback(self._conversation_ended)
-        return self.task
+
+    def waits_for(self, options: ConnectData) -> bool:
+        """There is a conversation that a tab with these wishes can go on with."""
+        if self.bridge is None or self.bridge.failed or options.resume is False:
+            return False
+        return msgspec.structs.replace(options, resume=None) in (ConnectData(), self.options)
 
     async def stop(self) -> None:
         """End the conversation, and keep the session for another one."""
@@ -122,7 +134,9 @@ class LiveConversation:
 
     def _conversation_ended(self, task: asyncio.Task[Any]) -> None:
         self.bridge = self.task = None
-        if self.tab is None:
+        if self.tab:
+            self.tab.conversation_ended(task)
+        else:
             self.end()
 
 

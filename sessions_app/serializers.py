@@ -12,7 +12,7 @@ from .gemini.models import problems
 from .gemini.settings import NAMES, ModelSettings, WrongSetting
 from .models import LiveSession, TranscriptEntry
 
-MEMORY_MESSAGES = 50
+LATEST = 50
 """The latest messages that a session's page of REST carries."""
 
 
@@ -120,9 +120,9 @@ class SessionSerializer(serializers.ModelSerializer):
         }
 
     def get_transcript(self, session: LiveSession) -> list[dict[str, Any]]:
-        latest = reversed(session.transcript.order_by("-sequence")[:MEMORY_MESSAGES])
+        latest = reversed(session.transcript.order_by("-sequence")[:LATEST])
         return TranscriptEntrySerializer(latest, many=True).data
 
     def get_toolCalls(self, session: LiveSession) -> list[dict[str, Any]]:
-        latest = reversed(session.tool_calls.order_by("-started_at")[:MEMORY_MESSAGES])
+        latest = reversed(session.tool_calls.order_by("-started_at")[:LATEST])
         return ToolCallSerializer(latest, many=True).data

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Iterable
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
-from functools import partial
 
 from ..browser import commands
 from ..browser import events as page
@@ -20,6 +19,7 @@ from .calls import CallRules, Calls
 from .connections import Connections, ConversationFailed
 from .departure import Departure
 from .handover import Handover
+from .ledger import Ledger
 from .limits import Backend, Limits, Over, Totals
 from .memory import Memory
 from .ports import Browser, Gemini, Recorder, Send, Tools
@@ -52,11 +52,11 @@ class Bridge:
         self._recorder = recorder
         self.backend = backend
         self._conversation = conversation or Conversation()
-        self._totals = totals or Totals()
         self._memory = memory or Memory()
-        self._limits = limits or Limits()
         self._uplink = Uplink()
-        self._calls = Calls(tools, self._uplink, lambda event: self._browser.send(event), call_rules or CallRules())
+        tell = lambda event: self._browser.send(event)  # noqa: E731  to whichever is there by then
+        self._calls = Calls(tools, self._uplink, tell, call_rules or CallRules())
+        self._ledger = Ledger(recorder, totals or Totals(), tell)
         self._handover = Handover(self._conversation, self._uplink, self._memory, self._calls)
         connections.has_history = lambda: bool(self._memory)
         self._tasks: asyncio.TaskGroup | None = None
@@ -285,7 +285,7 @@ class Bridge:
                 case events.ToolCallCancelled(call_id):
                     self._calls.withdraw(call_id)
                 case events.UsageReported():
-                    self._count(event)
+                    self._ledger.count(event)
                 case events.HandleRenewed(handle):
                     # An empty one says "not just now": the last good handle stays the best we have.
                     if handle:
@@ -299,39 +299,7 @@ class Bridge:
         self._watch.user_active()
         self._handover.turn_ended(turn)
         self._connections.of_use |= turn.answered
-        saved = self._recorder.save_turn(turn)
-        saved.add_done_callback(partial(self._announce, turn))
-
-    def _announce(self, turn: events.TurnEnded, saved: "asyncio.Future[None]") -> None:
-        """A turn is final for the page once it cannot be lost any more."""
-        if saved.cancelled():
-            return
-        if error := saved.exception():
-            logger.error("A turn could not be saved: %s", error)
-            message = "This part of the conversation could not be saved. Tell the people who run this service."
-            self._browser.send(page.error("not_saved", message))
-            return
-        for is_user in (True, False):
-            self._browser.send(page.transcription(turn.turn_id, is_user=is_user, is_final=True))
-        state: page.TurnState = "interrupted" if turn.interrupted else "complete"
-        self._browser.send(page.turn(turn.turn_id, state, turn.time_to_first_audio_ms))
-
-    def _count(self, usage: events.UsageReported) -> None:
-        totals = self._totals
-        totals.add(usage)
-        self._recorder.update(
-            prompt_tokens=totals.prompt,
-            response_tokens=totals.response,
-            total_tokens=totals.total,
-            tokens_by_modality=dict(totals.by_modality),
-        )
-        data = page.UsageData(
-            prompt_tokens=totals.prompt,
-            response_tokens=totals.response,
-            total_tokens=totals.total,
-            by_modality=dict(totals.by_modality),
-        )
-        self._browser.send(page.Usage(data=data))
+        self._ledger.turn_ended(turn)
 
     # --- Limits ------------------------------------------------------------------------------------------------
 

@@ -44,6 +44,13 @@ SCRIPT = {
             ],
             "reply": "Both are here.",
         },
+        {
+            "name": "look up",
+            "phrases": "look up {thing}",
+            "tool": "look_up",
+            "args": {"thing": "{thing}"},
+            "reply": "I found {thing}.",
+        },
         {"name": "stop", "phrases": "stop", "stops": True, "reply": "Stopped."},
         {"name": "hang", "phrases": "hang {how}", "tool": "hang", "args": {"how": "{how}"}, "reply": "It was {how}."},
     ],

@@ -113,6 +113,17 @@ async def test_a_withdrawn_call_is_cancelled_for_real_and_never_answered(
     assert [call["status"] for call in server.session(session_id)["toolCalls"]] == ["cancelled"]
 
 
+@pytest.mark.parametrize(("model", "scheduling"), [("gemini-3.8-live", "WHEN_IDLE"), (BLOCKING, None)])
+async def test_a_tools_scheduling_goes_with_its_answer_where_nobody_waits_for_it(
+    model, scheduling, server: Server, answered
+):
+    """The behaviour is the tool's where the model takes it, and else the model's own."""
+    async with Page(server) as page:
+        await page.converse(model=model)
+        await page.ask("look up books")
+    assert [answer.get("scheduling") for answer in answered()] == [scheduling]
+
+
 @pytest.mark.parametrize("how", ["sleeping", "spinning", "counting"])
 async def test_a_hanging_tool_holds_up_nobody(how, server: Server, trace: Trace):
     """Promise 3: while one sleeps, spins or keeps the database busy, others talk and hear; it ends after they do."""

@@ -1,6 +1,5 @@
 """Nothing of an interrupted reply is heard, and the transcript says how much of it was."""
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -111,4 +110,3 @@ async def test_a_reply_that_was_cut_off_by_a_lost_connection_is_not_heard_twice_
         ]
         assert order == ["CONNECTING", "CONNECTED", "interrupt", "RECONNECTING", "CONNECTED"]
         await page.until("turn", state="complete", seconds=30)
-        await asyncio.sleep(0)

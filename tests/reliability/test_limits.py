@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import socket
 
@@ -188,14 +187,12 @@ async def test_nothing_is_left_of_conversations_that_are_over(emulator: Emulator
 
     await talk()
     await asyncio.gather(*[talk_alone(server) for _ in range(8)])  # threads come up to their bound
-    await asyncio.sleep(0)
     before = (process.num_fds(), len(process.net_connections()))
     for _ in range(5):
         await talk()
     await asyncio.gather(*[talk_alone(server) for _ in range(8)])
     wait_until(lambda: process.num_fds() <= before[0], f"files are as before: {before}")
     wait_until(lambda: len(process.net_connections()) <= before[1], "sockets are as before")
-    assert os.path.exists(f"/proc/{process.pid}")
 
 
 async def talk_alone(server: Server) -> None:

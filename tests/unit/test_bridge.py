@@ -2,13 +2,11 @@
 
 import asyncio
 
-import pytest
 from google.genai.errors import APIError
 from websockets.exceptions import ConnectionClosedError
 
 from sessions_app.browser import commands
 from sessions_app.gemini.errors import Remedy
-from sessions_app.live.calls import GIVEN_WAY, UNSENDABLE, CallRules
 from sessions_app.live.limits import Limits
 from tests.doubles import (
     COMPLETE,
@@ -88,87 +86,6 @@ async def test_microphone_text_and_marks_go_out_in_order():
         ("image", b"\0\0\0"),
         ("audio_stream_end", None),
     ]
-
-
-async def test_a_tool_is_run_answered_by_name_and_shown():
-    async def weather(city):
-        return f"sunny in {city}"
-
-    gemini = ScriptedGemini(asks_for("1", "weather", city="Rome"))
-    async with BridgeUnderTest(gemini, tools=Tools(weather=weather)) as under_test:
-        result = await under_test.browser.until_type("function_result")
-        while not gemini.sent:
-            await asyncio.sleep(0)
-    assert gemini.sent == [("tool_response", [("1", "weather", {"result": "sunny in Rome"}, None)])]
-    assert result["data"].items() >= {"callId": "1", "name": "weather", "status": "ok"}.items()
-    assert result["data"]["result"] == "sunny in Rome"
-    [call] = under_test.browser.of_type("function_call")
-    assert call == {"name": "weather", "args": {"city": "Rome"}, "callId": "1", "needsApproval": False}
-
-
-async def test_a_tool_call_does_not_hold_up_audio():
-    release = asyncio.Event()
-
-    async def slow():
-        await release.wait()
-        return "done"
-
-    gemini = ScriptedGemini(asks_for("1", "slow"), spoke(b"\1\0"), said("One moment."))
-    async with BridgeUnderTest(gemini, tools=Tools(slow=slow)) as under_test:
-        await under_test.browser.until_type("transcription", text="One moment.")
-        assert under_test.browser.audio() == b"\1\0"
-        assert not under_test.browser.of_type("function_result")
-        release.set()
-        await under_test.browser.until_type("function_result", status="ok")
-
-
-async def test_calls_run_side_by_side():
-    both = asyncio.Barrier(2)
-
-    async def meet():
-        await both.wait()
-        return "met"
-
-    calls = [{"id": "1", "name": "meet"}, {"id": "2", "name": "meet"}]
-    gemini = ScriptedGemini(server(toolCall={"functionCalls": calls}))
-    async with BridgeUnderTest(gemini, tools=Tools(meet=meet)) as under_test:
-        await under_test.browser.until(lambda item: len(under_test.browser.of_type("function_result")) == 2)
-
-
-async def test_cancelled_tool_call_is_never_answered():
-    """Gemini withdraws a call when the user talks over it."""
-    started = asyncio.Event()
-
-    async def slow():
-        started.set()
-        await asyncio.Event().wait()
-
-    gemini = ScriptedGemini(asks_for("1", "slow"))
-    async with BridgeUnderTest(gemini, tools=Tools(slow=slow)) as under_test:
-        await started.wait()
-        gemini.says(server(toolCallCancellation={"ids": ["1"]}), said("Go on."))
-        await under_test.browser.until_type("function_result", status="cancelled")
-        await under_test.browser.until_type("transcription", text="Go on.")
-    assert gemini.sent == []
-
-
-async def test_an_answer_that_still_waits_is_not_sent_when_its_call_is_withdrawn():
-    async def quick():
-        return "done"
-
-    gemini = ScriptedGemini()
-    gemini.takes.clear()  # a slow upstream
-    async with BridgeUnderTest(gemini, tools=Tools(quick=quick)) as under_test:
-        under_test.bridge.hear(b"\1\0")
-        gemini.says(asks_for("1", "quick"))
-        await under_test.browser.until_type("function_result", status="ok")
-        gemini.says(server(toolCallCancellation={"ids": ["1"]}), said("Go on."))
-        await under_test.browser.until_type("transcription", text="Go on.")
-        gemini.takes.set()
-        under_test.bridge.obey(command('{"type":"audio_end"}'))
-        while ("audio_stream_end", None) not in gemini.sent:
-            await asyncio.sleep(0)
-    assert gemini.sent == [("audio", b"\1\0"), ("audio_stream_end", None)]
 
 
 async def test_nothing_more_is_sent_to_a_connection_that_has_ended():
@@ -333,86 +250,6 @@ async def test_tokens_add_up_over_the_turns():
     async with BridgeUnderTest(ScriptedGemini(said("a"), usage, COMPLETE, said("b"), usage, COMPLETE)) as under_test:
         await under_test.browser.until_type("usage", totalTokens=30)
     assert under_test.recorder.fields["total_tokens"] == 30
-
-
-class LongRunning:
-    """A tool that has run for longer than a blocking call may when the user goes on."""
-
-    def __init__(self, monkeypatch):
-        monkeypatch.setattr("sessions_app.live.calls.LONG", -1)
-        self.started, self.cancelled = asyncio.Event(), asyncio.Event()
-
-    async def __call__(self):
-        self.started.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            self.cancelled.set()
-            raise
-
-
-async def test_a_long_blocking_call_gives_way_to_what_the_user_says_next(monkeypatch):
-    """As 3.8 does by itself; other models wait for an answer, and get one."""
-    tool = LongRunning(monkeypatch)
-    gemini = ScriptedGemini(asks_for("1", "slow"))
-    rules = CallRules(is_blocking=lambda name: True, gives_way=True)
-    async with BridgeUnderTest(gemini, tools=Tools(slow=tool), call_rules=rules) as under_test:
-        await tool.started.wait()
-        under_test.bridge.obey(command('{"type":"text","data":{"text":"never mind"}}'))
-        await tool.cancelled.wait()
-        await under_test.browser.until_type("function_result", status="cancelled")
-        while len(gemini.sent) < 2:
-            await asyncio.sleep(0)
-    assert gemini.sent == [("text", "never mind"), ("tool_response", [("1", "slow", {"error": GIVEN_WAY}, None)])]
-
-
-@pytest.mark.parametrize(
-    "rules",
-    [
-        CallRules(is_blocking=lambda name: False, gives_way=True),  # nobody waits for it
-        CallRules(is_blocking=lambda name: True, gives_way=False),  # the model withdraws it itself
-    ],
-)
-async def test_other_calls_run_on_when_the_user_goes_on(rules, monkeypatch):
-    tool = LongRunning(monkeypatch)
-    gemini = ScriptedGemini(asks_for("1", "slow"))
-    async with BridgeUnderTest(gemini, tools=Tools(slow=tool), call_rules=rules) as under_test:
-        await tool.started.wait()
-        under_test.bridge.obey(command('{"type":"text","data":{"text":"never mind"}}'))
-        while not gemini.sent:
-            await asyncio.sleep(0)
-        assert not tool.cancelled.is_set()
-
-
-async def test_a_non_blocking_answer_carries_its_scheduling():
-    async def quick():
-        return "done"
-
-    gemini = ScriptedGemini(asks_for("1", "quick"))
-    rules = CallRules(is_blocking=lambda name: False, scheduling=lambda name: "WHEN_IDLE")
-    async with BridgeUnderTest(gemini, tools=Tools(quick=quick), call_rules=rules):
-        while not gemini.sent:
-            await asyncio.sleep(0)
-    assert gemini.sent == [("tool_response", [("1", "quick", {"result": "done"}, "WHEN_IDLE")])]
-
-
-async def test_an_answer_that_the_sdk_refuses_is_replaced_by_a_sentence():
-    """Gemini would wait for it for ever."""
-
-    async def quick():
-        return "done"
-
-    class Refusing(ScriptedGemini):
-        async def send_tool_response(self, responses):
-            if "result" in responses[0][2]:
-                raise ValueError("the SDK does not like it")
-            await super().send_tool_response(responses)
-
-    gemini = Refusing(asks_for("1", "quick"))
-    async with BridgeUnderTest(gemini, tools=Tools(quick=quick)):
-        while not gemini.sent:
-            await asyncio.sleep(0)
-    assert gemini.sent == [("tool_response", [("1", "quick", {"error": UNSENDABLE}, None)])]
 
 
 async def test_what_a_slow_gemini_does_not_take_is_dropped_counted_and_told():

@@ -34,6 +34,12 @@ async def wait_for(thing: str) -> dict:
     return {"thing": thing}
 
 
+@tool(behavior="NON_BLOCKING", scheduling="WHEN_IDLE")
+async def look_up(thing: str) -> dict:
+    """Nobody needs to wait for it."""
+    return {"thing": thing}
+
+
 @tool
 def hang(how: str) -> dict:
     """Hang for five seconds: sleeping, spinning, or in the database."""
