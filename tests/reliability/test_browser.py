@@ -185,7 +185,7 @@ async def test_after_the_grace_period_the_conversation_is_let_go(
 ):
     """Tools do not run for ever for a browser that stays away; the session can still be taken up by its handle."""
     environment = module_environment | {
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}", "RECONNECT_GRACE": "0.5",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}", "RECONNECT_GRACE": "0.5", "TOOLS_TIMEOUT": "300",
     }  # fmt: skip
     with running(environment, UVICORN, tmp_path / "log") as server:
         session_id = await create(server)
