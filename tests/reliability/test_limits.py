@@ -98,7 +98,8 @@ async def test_the_sessions_of_a_killed_process_are_free_soon(emulator: Emulator
             await page.ask("hello")
             await page.send("text", text="wait for books")
             await page.until("function_call")
-            wait_until(lambda: (tmp_path / "trace").exists(), "the tool runs")
+            running_calls = lambda: [call["status"] for call in server.session(session_id)["toolCalls"]]  # noqa: E731
+            wait_until(lambda: running_calls() == ["running"], "the tool runs, and its row is written")
             await asyncio.to_thread(server.stop, signal.SIGKILL)
         server.start()
         assert server.session(session_id)["status"] == "live"
