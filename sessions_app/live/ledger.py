@@ -47,5 +47,7 @@ class Ledger:
             return
         for is_user in (True, False):
             self._tell(page.transcription(turn.turn_id, is_user=is_user, is_final=True))
+        if turn.lost and not turn.interrupted:
+            return  # not over: what was asked is asked again, and answered by a turn to come
         state: page.TurnState = "interrupted" if turn.interrupted else "complete"
         self._tell(page.turn(turn.turn_id, state, turn.time_to_first_audio_ms))

@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 
 from tools_app.models import ToolCall
 from tools_app.writer import DatabaseWriter, Gone, NotSaved, as_asyncio
+from tools_app.writer import writer as process_writer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,6 +28,12 @@ def locked() -> Iterator[None]:
     finally:
         holder.execute("ROLLBACK")
         holder.close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_others():
+    """What a test before this one had told the process's own writer is written, and gone."""
+    process_writer.submit(lambda: ToolCall.objects.all().delete()).result(30)
 
 
 @pytest.fixture(autouse=True)
