@@ -40,7 +40,7 @@ class NewSessionSerializer(serializers.Serializer):
         return super().get_fields() | {name: ModelSettingField(required=False, allow_null=True) for name in NAMES}
 
     def validate_tools(self, names: list[str] | None) -> list[str] | None:
-        known = [tool.name for tool in registry.all()]
+        known = [tool.name for tool in registry.all(wait=True)]
         if unknown := [name for name in names or () if name not in known]:
             raise serializers.ValidationError(f"Unknown: {', '.join(unknown)}. Known are: {', '.join(known)}.")
         return names

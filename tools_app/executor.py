@@ -75,7 +75,7 @@ class ToolExecutor:
 
         Some descriptions read a database (the SQL tool's tables): call it in a thread from a coroutine.
         """
-        return [tool.declaration() for tool in registry.all() if self._permits(tool.name)]
+        return [tool.declaration() for tool in registry.all(wait=True) if self._permits(tool.name)]
 
     async def call(self, call_id: str, name: str, args: Any) -> ToolOutcome:
         """Run one call to its end. Never raises; a cancellation is passed on when the row has its final status."""

@@ -10,112 +10,22 @@ Every installed app's `tools.py` is imported at start-up, so a tool only has to 
 """
 
 import contextlib
-import functools
-import inspect
-import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, overload
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, overload
 
 from . import arguments as _arguments
-from .arguments import Arguments
-from .context import ToolContext
+from .definition import ToolDefinition
 from .exceptions import ToolDefinitionError
 
-# https://ai.google.dev/api/caching#FunctionDeclaration
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")
-BEHAVIORS = ("BLOCKING", "NON_BLOCKING")
-# https://ai.google.dev/api/caching#FunctionResponse
-SCHEDULINGS = ("INTERRUPT", "WHEN_IDLE", "SILENT")
+__all__ = ["ToolDefinition", "ToolSource", "all_tools", "get_tool", "register", "registry", "temporary_tools", "tool"]
 
 
-@dataclass(frozen=True)
-class ToolDefinition:
-    """One tool. Checks itself when made; raises ToolDefinitionError with a sentence that says what to mend.
+class ToolSource(Protocol):
+    """Tools that come and go at run time, such as those of an MCP server."""
 
-    `handler` is an async or plain function of one `args: dict`, and `parameters` the JSON schema of that dict.
-    (`@tool` fills both in from a signature.) A plain function runs in a thread of its own.
-    `description` may be a function that is asked whenever the tool is declared, for what only shows at run time.
-    `timeout` is in seconds; None means `settings.TOOLS_TIMEOUT`.
-    `behavior`: whether the model waits for the answer ("BLOCKING") or talks on ("NON_BLOCKING"); None leaves it to the
-    model, and so does a model that cannot do what is asked for.
-    `scheduling`: when the model speaks of an answer that it has not waited for: at once ("INTERRUPT"), when nobody
-    speaks ("WHEN_IDLE"), or never ("SILENT"); None leaves it to the model.
-    """
-
-    _: KW_ONLY
-    name: str
-    description: str | Callable[[], str]
-    parameters: Mapping[str, Any]
-    handler: Callable[..., Any]
-    timeout: float | None = None
-    behavior: str | None = None
-    scheduling: str | None = None
-    arguments: Arguments = field(default=None, repr=False, compare=False)  # type: ignore[assignment]
-    context_parameter: str | None = field(default=None, repr=False, compare=False)
-    by_name: bool = field(default=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
-            raise ToolDefinitionError(
-                f"{self.name!r} is no tool name: start with a letter or underscore, go on with letters, digits, "
-                "'_', '.' or '-', 64 characters at most."
-            )
-        if not callable(self.handler):
-            raise ToolDefinitionError(f"Tool {self.name!r}: handler must be a function, not {self.handler!r}.")
-        if not callable(self.description) and not (isinstance(self.description, str) and self.description.strip()):
-            raise ToolDefinitionError(
-                f"Tool {self.name!r} has no description; the model chooses tools by it. "
-                "Write a docstring or pass description=."
-            )
-        if self.timeout is not None and not self.timeout > 0:
-            raise ToolDefinitionError(f"Tool {self.name!r}: timeout must be seconds above 0, not {self.timeout!r}.")
-        for option, known in (("behavior", BEHAVIORS), ("scheduling", SCHEDULINGS)):
-            value = getattr(self, option)
-            if value is not None and value not in known:
-                raise ToolDefinitionError(
-                    f"Tool {self.name!r}: {option} must be one of {', '.join(known)}, not {value!r}."
-                )
-        if self.arguments is None:
-            found = _arguments.from_json_schema(self.parameters, self.name)
-            object.__setattr__(self, "arguments", found)
-            object.__setattr__(self, "parameters", found.schema)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Calls the function itself: a decorated tool stays an ordinary function for its own app and tests."""
-        return self.handler(*args, **kwargs)
-
-    @property
-    def is_async(self) -> bool:
-        return inspect.iscoroutinefunction(self.handler) or inspect.iscoroutinefunction(
-            getattr(self.handler, "__call__", None)  # noqa: B004  an object with an async __call__
-        )
-
-    @property
-    def where(self) -> str:
-        """Module and function, for people who look for it."""
-        function = inspect.unwrap(self.handler)
-        return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', repr(function))}"
-
-    def declaration(self) -> dict[str, Any]:
-        """`{"name", "description", "parameters"}`, as REST and the SDK's `parameters_json_schema` take it.
-
-        Beside them `behavior` and `scheduling`, where the tool has them.
-        """
-        description = self.description() if callable(self.description) else self.description
-        declared = {"name": self.name, "description": description, "parameters": self.arguments.schema}
-        options = {"behavior": self.behavior, "scheduling": self.scheduling}
-        return declared | {option: value for option, value in options.items() if value is not None}
-
-    def bind(self, args: Any, context: ToolContext) -> Callable[[], Any | Awaitable[Any]]:
-        """The call that these arguments ask for, ready to be made. Raises ToolError for wrong arguments."""
-        values = self.arguments.validate(self.name, args)
-        if not self.by_name:
-            return functools.partial(self.handler, values.model_dump(by_alias=True, exclude_unset=True))
-        keywords = {name: values.__dict__[name] for name in self.arguments.model.model_fields}
-        if self.context_parameter:
-            keywords[self.context_parameter] = context
-        return functools.partial(self.handler, **keywords)
+    def tools(self, *, wait: bool) -> Iterable[ToolDefinition]:
+        """All that are here now. `wait`: for those that are expected any moment; else it answers at once."""
+        ...
 
 
 class ToolRegistry:
@@ -123,6 +33,7 @@ class ToolRegistry:
 
     def __init__(self) -> None:
         self._tools: dict[str, ToolDefinition] = {}
+        self._sources: list[ToolSource] = []
 
     def register(self, definition: ToolDefinition) -> ToolDefinition:
         """Raises ToolDefinitionError if another tool has the name already."""
@@ -135,23 +46,35 @@ class ToolRegistry:
             )
         return definition
 
-    def get(self, name: str) -> ToolDefinition | None:
-        return self._tools.get(name)
+    def add_source(self, source: ToolSource) -> None:
+        """Have its tools beside the registered ones, which win where a name is taken twice."""
+        self._sources.append(source)
 
-    def all(self) -> list[ToolDefinition]:
-        """Every tool, by name."""
-        return [self._tools[name] for name in sorted(self._tools)]
+    def get(self, name: str) -> ToolDefinition | None:
+        """Never waits: for the event loop."""
+        if tool := self._tools.get(name):
+            return tool
+        return next((tool for tool in self._from_sources(wait=False) if tool.name == name), None)
+
+    def all(self, *, wait: bool = False) -> list[ToolDefinition]:
+        """Every tool, by name. `wait` for those that a source expects any moment: not in an event loop."""
+        tools = {tool.name: tool for tool in self._from_sources(wait=wait)} | self._tools
+        return [tools[name] for name in sorted(tools)]
+
+    def _from_sources(self, *, wait: bool) -> Iterator[ToolDefinition]:
+        for source in self._sources:
+            yield from source.tools(wait=wait)
 
     @contextlib.contextmanager
     def temporary(self, *definitions: ToolDefinition) -> Iterator[None]:
         """For tests: these tools, and all that are registered inside the block, are gone after it."""
-        before = dict(self._tools)
+        before, sources = dict(self._tools), list(self._sources)
         try:
             for definition in definitions:
                 self.register(definition)
             yield
         finally:
-            self._tools = before
+            self._tools, self._sources = before, sources
 
 
 registry = ToolRegistry()
@@ -169,6 +92,9 @@ def define(
     timeout: float | None = None,
     behavior: str | None = None,
     scheduling: str | None = None,
+    permission: str | None = None,
+    approval: bool = False,
+    rate: str | None = None,
 ) -> ToolDefinition:
     """A function's definition, unregistered; `tool` is this and `register`."""
     name = name or str(getattr(function, "__name__", ""))
@@ -181,6 +107,9 @@ def define(
         timeout=timeout,
         behavior=behavior,
         scheduling=scheduling,
+        permission=permission,
+        approval=approval,
+        rate=rate,
         arguments=arguments,
         context_parameter=context,
         by_name=True,
@@ -197,6 +126,9 @@ def tool(
     timeout: float | None = None,
     behavior: str | None = None,
     scheduling: str | None = None,
+    permission: str | None = None,
+    approval: bool = False,
+    rate: str | None = None,
 ) -> Callable[[Callable[..., Any]], ToolDefinition]: ...
 def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Register an async or plain function as a tool, bare (`@tool`) or with options (`@tool(timeout=6)`).

@@ -12,5 +12,5 @@ class ToolListView(APIView):
     """`GET /api/tools` → `{"tools": [{"name", "description", "parameters"}]}`."""
 
     def get(self, request: Request) -> Response:
-        declarations = [tool.declaration() for tool in all_tools()]
+        declarations = [tool.declaration() for tool in all_tools(wait=True)]
         return Response({"tools": ToolSerializer(declarations, many=True).data})
