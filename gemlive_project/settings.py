@@ -78,6 +78,8 @@ HOUSEKEEPING_SECONDS = env.float("HOUSEKEEPING_SECONDS", default=10.0)
 # --- Tools ------------------------------------------------------------------------------------------------------
 
 TOOLS_TIMEOUT = env.float("TOOLS_TIMEOUT", default=20.0)
+# Seconds in which a person has to agree to a call that wants an approval; after that it is denied.
+TOOLS_APPROVAL_TIMEOUT = env.float("TOOLS_APPROVAL_TIMEOUT", default=60.0)
 # Hosts that call_external_api may reach, as "api.example.com" or "api.example.com:8443"; none unless listed.
 TOOLS_ALLOWED_HOSTS = env.list("TOOLS_ALLOWED_HOSTS", default=[])
 # host:port pairs on private addresses that tools may reach all the same (an intranet's API).

@@ -1,6 +1,7 @@
 """Stand-ins for the two ends of a bridge, at its ports: what Gemini says is scripted, what the page gets is kept."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from sessions_app.live.bridge import Bridge
 from sessions_app.live.connections import Connections
 from sessions_app.live.events import TurnEnded
 from sessions_app.live.limits import Backend
+from sessions_app.live.ports import Caller
 
 
 def server(**message: Any) -> ServerMessage:
@@ -94,8 +96,10 @@ class ScriptedGemini:
     async def send_audio_stream_end(self) -> None:
         await self._keep("audio_stream_end", None)
 
-    async def send_tool_response(self, responses: list[tuple[str, str, dict, str | None]]) -> None:
-        await self._keep("tool_response", responses)
+    async def send_tool_response(
+        self, responses: list[tuple[str, str, dict, str | None]], *, will_continue: bool = False
+    ) -> None:
+        await self._keep("tool_part" if will_continue else "tool_response", responses)
 
     async def send_history(self, messages: list[tuple[str, str]], *, answer: bool) -> None:
         await self._keep("history", (messages, answer))
@@ -189,16 +193,25 @@ class Outcome:
 
 
 class Tools:
-    """Runs the functions that the test gives it."""
+    """Runs the functions that the test gives it; those of `approval` ask first, a parameter `caller` is filled in."""
 
-    def __init__(self, **functions: Callable[..., Any]):
+    def __init__(self, *, approval: tuple[str, ...] = (), **functions: Callable[..., Any]):
         self._functions = functions
+        self._approval = approval
         self.called: list[str] = []
         self.told: dict[str, bool] = {}
 
-    async def call(self, call_id: str, name: str, args: dict[str, Any]) -> Outcome:
+    def needs_approval(self, name: str) -> bool:
+        return name in self._approval
+
+    async def call(self, call_id: str, name: str, args: dict[str, Any], caller: Caller) -> Outcome:
+        if self.needs_approval(name) and not await caller.approve():
+            return Outcome(status="denied", error="The user did not agree.")
         self.called.append(call_id)
-        return Outcome(await self._functions[name](**args))
+        function = self._functions[name]
+        if "caller" in inspect.signature(function).parameters:
+            args = {**args, "caller": caller}
+        return Outcome(await function(**args))
 
     def delivered(self, call_id: str, delivered: bool) -> None:
         self.told[call_id] = delivered

@@ -1,5 +1,4 @@
 from django.apps import AppConfig
-from django.utils.module_loading import autodiscover_modules
 
 
 class ToolsConfig(AppConfig):
@@ -7,4 +6,6 @@ class ToolsConfig(AppConfig):
     verbose_name = "Tools"
 
     def ready(self) -> None:
-        autodiscover_modules("tools")
+        from . import checks, discovery  # noqa: F401  checks registers the system checks
+
+        discovery.discover()

@@ -23,12 +23,20 @@ RATE = re.compile(r"([1-9]\d{0,8})/(s|m|h|d)[a-z]*")
 PERIODS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
+def place_of(function: Any) -> str:
+    """File and line of a function, or of an object that can be called; empty where Python does not know."""
+    function = inspect.unwrap(function) if callable(function) else function
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
+
+
 @dataclass(frozen=True)
 class ToolDefinition:
     """One tool. Checks itself when made; raises ToolDefinitionError with a sentence that says what to mend.
 
     `handler` is an async or plain function of one `args: dict`, and `parameters` the JSON schema of that dict.
-    (`@tool` fills both in from a signature.) A plain function runs in a thread of its own.
+    (`@tool` fills both in from a signature.) A plain function runs in a thread of its own; an async generator's values
+    are told one by one.
     `description` may be a function that is asked whenever the tool is declared, for what only shows at run time.
     `timeout` is in seconds; None means `settings.TOOLS_TIMEOUT`.
     `behavior`: whether the model waits for the answer ("BLOCKING") or talks on ("NON_BLOCKING"); None leaves it to the
@@ -102,6 +110,13 @@ class ToolDefinition:
         )
 
     @property
+    def streams(self) -> bool:
+        """An async generator: each value that it yields is told at once, where the model can hear of it."""
+        return inspect.isasyncgenfunction(self.handler) or inspect.isasyncgenfunction(
+            getattr(self.handler, "__call__", None)  # noqa: B004  an object with such a __call__
+        )
+
+    @property
     def allowance(self) -> tuple[int, int] | None:
         """(calls, seconds) of `rate`."""
         if self.rate is None:
@@ -114,6 +129,11 @@ class ToolDefinition:
         """Module and function, for people who look for it."""
         function = inspect.unwrap(self.handler)
         return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', repr(function))}"
+
+    @property
+    def place(self) -> str:
+        """File and line of the function, for a person to open."""
+        return place_of(self.handler) or self.where
 
     def declaration(self) -> dict[str, Any]:
         """`{"name", "description", "parameters"}`, as REST and the SDK's `parameters_json_schema` take it.

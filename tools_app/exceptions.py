@@ -10,3 +10,11 @@ class ToolError(Exception):
 
 class ToolDefinitionError(ValueError):
     """A tool is declared wrongly. Raised at import, so that a wrong tool stops the server and not a conversation."""
+
+
+class CallRefused(Exception):
+    """A call ends with this status of ToolCall and this sentence."""
+
+    def __init__(self, status: str, sentence: str):
+        super().__init__(sentence)
+        self.status = status

@@ -1,39 +1,41 @@
 """Runs a model's tool calls: validate, permit, run, time out, cancel, bound, record. A tool can harm only itself."""
 
 import asyncio
-import inspect
 import logging
 import secrets
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import close_old_connections
 
+from .admission import Caller, Nobody, admit
 from .context import ToolContext
-from .exceptions import ToolError
+from .definition import ToolDefinition
+from .exceptions import CallRefused, ToolError
 from .recorder import CallRecord
-from .registry import ToolDefinition, registry
-from .results import to_json
-from .threads import ToolThreads
+from .registry import registry
+from .running import Progress, run
 from .writer import as_asyncio
 
 logger = logging.getLogger(__name__)
 
-THREADS = ToolThreads()
 # What a cancelled tool may take for its own cleaning up, and what a cancelled call waits for its row.
 GRACE_SECONDS = 1.0
 RECORD_SECONDS = 2.0
 SENTENCE_LENGTH = 1000
+AT_ONCE = 16
+"""Calls of one conversation that run at the same time; more wait, so that no conversation takes everybody's threads."""
 
 
 @dataclass(frozen=True)
 class ToolOutcome:
-    """How a call ended. `result` is JSON when `status` is "ok"; else `error` is a sentence for model and page."""
+    """How a call ended. `result` is JSON when `status` is "ok"; else `error` is a sentence for model and page.
+
+    `duration_ms` is the tool's own time: without that of the person who was asked.
+    """
 
     status: str
     result: Any
@@ -48,14 +50,6 @@ class ToolOutcome:
         return self.result if isinstance(self.result, dict) else {"result": self.result}
 
 
-class _Refused(Exception):
-    """The call ends with this status and sentence."""
-
-    def __init__(self, status: str, sentence: str):
-        super().__init__(sentence)
-        self.status = status
-
-
 class ToolExecutor:
     """The tools of one conversation.
 
@@ -67,31 +61,41 @@ class ToolExecutor:
         self.session_id = session_id
         self.user_id = user_id
         self.allowed = None if allowed is None else frozenset(allowed)
+        self._at_once = asyncio.Semaphore(AT_ONCE)
         self._writes: set[Future] = set()
         self._undelivered: dict[str, CallRecord] = {}
 
     def declarations(self) -> list[dict[str, Any]]:
-        """`{"name", "description", "parameters"}` of every allowed tool.
+        """`{"name", "description", "parameters"}` of every tool that this session and its user may call.
 
-        Some descriptions read a database (the SQL tool's tables): call it in a thread from a coroutine.
+        It reads a database, and some descriptions do (the SQL tool's tables): call it in a thread from a coroutine.
         """
-        return [tool.declaration() for tool in registry.all(wait=True) if self._permits(tool.name)]
+        tools = [tool for tool in registry.all(wait=True) if self._allows(tool.name)]
+        context = self._context("")
+        return [tool.declaration() for tool in tools if not tool.permission or context.user.has_perm(tool.permission)]
 
-    async def call(self, call_id: str, name: str, args: Any) -> ToolOutcome:
-        """Run one call to its end. Never raises; a cancellation is passed on when the row has its final status."""
-        started = time.monotonic()
+    def needs_approval(self, name: str) -> bool:
+        """Whether a person will be asked before this tool runs."""
+        tool = registry.get(name)
+        return tool is not None and tool.approval and self._allows(name)
+
+    async def call(self, call_id: str, name: str, args: Any, caller: Caller | None = None) -> ToolOutcome:
+        """Run one call to its end. Never raises; a cancellation is passed on when the row has its final status.
+
+        `caller` is asked for approval and hears of progress; without one nobody agrees to what needs an approval.
+        """
         record = CallRecord(self.session_id, call_id, name, args)
         self._undelivered[call_id] = record
         self._remember(record.start())
         try:
-            status, result, error = "ok", await self._run(record), None
-        except _Refused as refused:
+            status, result, error = "ok", await self._run(record, caller or Nobody()), None
+        except CallRefused as refused:
             status, result, error = refused.status, None, _sentence(refused)
         except asyncio.CancelledError:
-            write = self._finish(record, "cancelled", None, "The call was cancelled.", started)[1]
+            write = self._finish(record, "cancelled", None, "The call was cancelled.")[1]
             await asyncio.wait({as_asyncio(write)}, timeout=RECORD_SECONDS)
             raise
-        return self._finish(record, status, result, error, started)[0]
+        return self._finish(record, status, result, error)[0]
 
     def delivered(self, call_id: str, delivered: bool) -> None:
         """Keep whether the model got the answer of this call. Never waits; said once, later words are ignored."""
@@ -103,35 +107,42 @@ class ToolExecutor:
         if writes := {as_asyncio(write) for write in list(self._writes)}:
             await asyncio.wait(writes, timeout=timeout)
 
-    def _permits(self, name: str) -> bool:
+    def _allows(self, name: str) -> bool:
         return self.allowed is None or name in self.allowed
 
-    async def _run(self, record: CallRecord) -> Any:
-        name = record.name
-        tool = registry.get(name) if isinstance(name, str) else None
-        if tool is None:
-            known = ", ".join(tool.name for tool in registry.all() if self._permits(tool.name)) or "none"
-            raise _Refused("error", f"There is no tool called {str(name)[:80]!r}; the tools are: {known}.")
-        if not self._permits(tool.name):
-            raise _Refused("denied", f"The tool {name} is not allowed in this conversation.")
-        context = ToolContext(session_id=self.session_id, user_id=self.user_id, call_id=record.call_id)
+    def _context(self, call_id: str, **more: Any) -> ToolContext:
+        return ToolContext(session_id=self.session_id, user_id=self.user_id, call_id=call_id, **more)
+
+    async def _run(self, record: CallRecord, caller: Caller) -> Any:
+        tool = self._find(record.name)
+        context = self._context(record.call_id, progress=Progress(caller.progress))
         try:
             call = tool.bind(record.args, context)
-            value, truncated = to_json(await _bounded(tool, call, record))
+            await admit(tool, context, caller)
+            async with self._at_once:
+                record.started = time.monotonic()
+                value, truncated = await _bounded(tool, call, record, caller)
         except ToolError as error:
-            raise _Refused("error", str(error)) from None
-        except _Refused:
+            raise CallRefused("error", str(error)) from None
+        except CallRefused:
             raise
         except Exception as error:
-            raise _Refused("error", _surprise(tool, error)) from error
+            raise CallRefused("error", _surprise(tool, error)) from error
         if not truncated:
             return value
         return {**value, "truncated": True} if isinstance(value, dict) else {"result": value, "truncated": True}
 
-    def _finish(
-        self, record: CallRecord, status: str, result: Any, error: str | None, started: float
-    ) -> tuple[ToolOutcome, Future]:
-        outcome = ToolOutcome(status, result, error, round((time.monotonic() - started) * 1000))
+    def _find(self, name: Any) -> ToolDefinition:
+        tool = registry.get(name) if isinstance(name, str) else None
+        if tool is None:
+            known = ", ".join(tool.name for tool in registry.all() if self._allows(tool.name)) or "none"
+            raise CallRefused("error", f"There is no tool called {str(name)[:80]!r}; the tools are: {known}.")
+        if not self._allows(tool.name):
+            raise CallRefused("denied", f"The tool {name} is not allowed in this conversation.")
+        return tool
+
+    def _finish(self, record: CallRecord, status: str, result: Any, error: str | None) -> tuple[ToolOutcome, Future]:
+        outcome = ToolOutcome(status, result, error, round((time.monotonic() - record.started) * 1000))
         write = record.finish(status=status, result=result, error=error, duration_ms=outcome.duration_ms)
         return outcome, self._remember(write)
 
@@ -141,10 +152,11 @@ class ToolExecutor:
         return write
 
 
-async def _bounded(tool: ToolDefinition, call: Callable[[], Any], record: CallRecord) -> Any:
+async def _bounded(tool: ToolDefinition, call: Any, record: CallRecord, caller: Caller) -> tuple[Any, bool]:
     """The tool's result, in a task of its own, so that one that ignores its cancellation is left behind."""
     seconds = tool.timeout or settings.TOOLS_TIMEOUT
-    task = asyncio.create_task(_guarded(tool, call, record), name=f"tool {tool.name}")
+    running = run(tool, call, part=caller.part, ended=record.tool_ended)
+    task = asyncio.create_task(running, name=f"tool {tool.name}")
     try:
         done, _ = await asyncio.wait({task}, timeout=seconds)
     except asyncio.CancelledError:
@@ -153,37 +165,10 @@ async def _bounded(tool: ToolDefinition, call: Callable[[], Any], record: CallRe
         raise
     if not done:
         await _stop(task, tool)
-        raise _Refused("timeout", f"{tool.name} did not finish within {seconds:g} seconds; try again later.")
+        raise CallRefused("timeout", f"{tool.name} did not finish within {seconds:g} seconds; try again later.")
     if task.cancelled():
         raise RuntimeError(f"{tool.name} cancelled itself")
     return task.result()
-
-
-async def _guarded(tool: ToolDefinition, call: Callable[[], Any], record: CallRecord) -> Any:
-    try:
-        value = await (call() if tool.is_async else THREADS.run(lambda: _with_database(call, record)))
-        # A plain function may return a coroutine, as a lambda around an async function does.
-        value = await value if inspect.isawaitable(value) else value
-        record.tool_ended()
-        return value
-    except asyncio.CancelledError:
-        raise
-    except Exception:
-        record.tool_ended()
-        raise
-    except BaseException as error:
-        # SystemExit in a task would stop the event loop, and with it every conversation.
-        raise RuntimeError(f"{tool.name} raised {type(error).__name__}") from error
-
-
-def _with_database(call: Callable[[], Any], record: CallRecord) -> Any:
-    """Django's own habit around a request: a thread takes no broken connection, and leaves none open."""
-    close_old_connections()
-    try:
-        return call()
-    finally:
-        close_old_connections()
-        record.tool_ended()
 
 
 async def _stop(task: asyncio.Task, tool: ToolDefinition) -> None:

@@ -26,6 +26,8 @@ class CallRecord:
     args: Any
 
     def __post_init__(self) -> None:
+        self.started = time.monotonic()
+        """When the tool itself began; before that, when the call came."""
         try:
             arguments, _ = to_json(self.args)
         except ToolError:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, overload
 
 from . import arguments as _arguments
-from .definition import ToolDefinition
+from .definition import ToolDefinition, place_of
 from .exceptions import ToolDefinitionError
 
 __all__ = ["ToolDefinition", "ToolSource", "all_tools", "get_tool", "register", "registry", "temporary_tools", "tool"]
@@ -34,6 +34,7 @@ class ToolRegistry:
     def __init__(self) -> None:
         self._tools: dict[str, ToolDefinition] = {}
         self._sources: list[ToolSource] = []
+        self._report: Callable[[ToolDefinitionError, str], None] | None = None
 
     def register(self, definition: ToolDefinition) -> ToolDefinition:
         """Raises ToolDefinitionError if another tool has the name already."""
@@ -64,6 +65,22 @@ class ToolRegistry:
     def _from_sources(self, *, wait: bool) -> Iterator[ToolDefinition]:
         for source in self._sources:
             yield from source.tools(wait=wait)
+
+    @contextlib.contextmanager
+    def collecting(self, report: Callable[[ToolDefinitionError, str], None]) -> Iterator[None]:
+        """Functions that `@tool` cannot declare are left out, and reported with their file and line."""
+        self._report = report
+        try:
+            yield
+        finally:
+            self._report = None
+
+    def refuse(self, error: ToolDefinitionError, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Raises the error, unless all are collected: then the function stays what it is."""
+        if self._report is None:
+            raise error
+        self._report(error, place_of(function))
+        return function
 
     @contextlib.contextmanager
     def temporary(self, *definitions: ToolDefinition) -> Iterator[None]:
@@ -136,5 +153,15 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     The name is the function's, the description its docstring, the parameters its annotated parameters.
     """
     if function is None:
-        return lambda function: register(define(function, **options))
-    return register(define(function, **options))
+        return lambda function: _declare(function, options)
+    return _declare(function, options)
+
+
+def _declare(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    try:
+        if unknown := options.keys() - define.__kwdefaults__.keys():
+            known = ", ".join(define.__kwdefaults__)
+            raise ToolDefinitionError(f"@tool has no option {min(unknown)!r}; its options are: {known}.")
+        return register(define(function, **options))
+    except ToolDefinitionError as error:
+        return registry.refuse(error, function)

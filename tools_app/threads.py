@@ -19,7 +19,7 @@ from .exceptions import ToolError
 class ToolThreads:
     """At most `limit` calls at work; more wait their turn. At most `max_abandoned` given-up ones may still hang."""
 
-    def __init__(self, limit: int = 32, max_abandoned: int = 64):
+    def __init__(self, limit: int = 64, max_abandoned: int = 64):
         self.limit = limit
         self.max_abandoned = max_abandoned
         self._lock = threading.Lock()

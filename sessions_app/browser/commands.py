@@ -99,8 +99,11 @@ class Interrupt(Command, tag="interrupt"):
 
 
 class ToolApprovalData(Data):
+    """`args_hash` as the `function_call` has it: a person agrees to what he was shown. Not needed to deny."""
+
     call_id: str
     approved: bool
+    args_hash: str | None = None
 
 
 class ToolApproval(Command, tag="tool_approval"):

@@ -60,6 +60,7 @@ class FunctionCallData(msgspec.Struct, rename="camel", frozen=True, kw_only=True
     args: dict[str, Any]
     call_id: str
     needs_approval: bool = False
+    args_hash: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class FunctionCall(Event, tag="function_call"):
@@ -77,6 +78,19 @@ class FunctionResultData(Data):
 
 class FunctionResult(Event, tag="function_result"):
     data: FunctionResultData
+
+
+class ToolProgressData(Data):
+    """What a tool says while it runs: `text` for people, or a `part` of its result."""
+
+    call_id: str
+    name: str
+    text: str | None = None
+    part: Any = None
+
+
+class ToolProgress(Event, tag="tool_progress"):
+    data: ToolProgressData
 
 
 TurnState = Literal["started", "generated", "complete", "interrupted"]

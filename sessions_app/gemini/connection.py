@@ -121,11 +121,14 @@ class GeminiConnection:
     async def send_audio_stream_end(self) -> None:
         await self._session.send_realtime_input(audio_stream_end=True)
 
-    async def send_tool_response(self, responses: Sequence[tuple[str, str, dict[str, Any], str | None]]) -> None:
+    async def send_tool_response(
+        self, responses: Sequence[tuple[str, str, dict[str, Any], str | None]], *, will_continue: bool = False
+    ) -> None:
         """Answer tool calls: (call id, tool's name, response, scheduling) each.
 
         `scheduling` says when the model speaks of the answer to a non-blocking call: "INTERRUPT", "WHEN_IDLE" or
         "SILENT" (https://ai.google.dev/api/caching#FunctionResponse); None leaves it to the model.
+        `will_continue`: the calls are not at their end; more answers come, which only non-blocking calls may have.
         """
         await self._session.send_tool_response(
             function_responses=[
@@ -134,6 +137,7 @@ class GeminiConnection:
                     name=name,
                     response=response,
                     scheduling=types.FunctionResponseScheduling(scheduling) if scheduling else None,
+                    will_continue=True if will_continue else None,
                 )
                 for call_id, name, response, scheduling in responses
             ]

@@ -105,7 +105,7 @@ class Bridge:
             case commands.Played():
                 self._recorder.save_heard(command.data.turn_id, round(command.data.ms))
             case commands.ToolApproval():
-                raise commands.CommandError("nothing_to_approve", "No tool call waits for an approval.")
+                self._calls.approvals.decide(command.data)
 
     def _queue(self, send: Send, size: int = 0) -> None:
         try:
@@ -128,6 +128,7 @@ class Bridge:
         if isinstance(away, Away):
             for event in away.missed:
                 browser.send(event)
+        self._calls.ask_again()
         self._watch.user_active()
         self._connections.wanted.set()
 

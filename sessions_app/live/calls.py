@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ..browser import events as page
+from .approvals import Approvals, args_hash
 from .buffers import Uplink
 from .events import ToolCallRequested
 from .ports import Gemini, ToolOutcome, Tools
@@ -34,7 +35,8 @@ class CallRules:
 @dataclass(eq=False)
 class _Call:
     """`connection`: the number of the one that may be answered; `ids`: Gemini's for it, more than one if it asked
-    again after a loss."""
+    again after a loss, the first of them the page's. `parts`: how many pieces of the result came before its end;
+    `parts_told`: how many of them this connection knows."""
 
     name: str
     args: dict[str, Any]
@@ -45,6 +47,9 @@ class _Call:
     outcome: ToolOutcome | None = None
     gave_way: bool = False
     answered: bool = False
+    approval: "asyncio.Future[bool] | None" = None
+    parts: int = 0
+    parts_told: int = 0
 
     @property
     def key(self) -> tuple[str, bytes]:
@@ -63,6 +68,7 @@ class Calls:
         self._of_question: list[_Call] = []
         self._asked_before: dict[tuple[str, bytes], _Call] = {}
         self._connection = 0
+        self.approvals = Approvals()
 
     @property
     def pending(self) -> bool:
@@ -83,9 +89,16 @@ class Calls:
             return
         self._by_id[request.call_id] = call
         self._of_question.append(call)
-        data = page.FunctionCallData(name=call.name, args=call.args, call_id=request.call_id)
-        self._show(page.FunctionCall(data=data))
+        if self._tools.needs_approval(call.name):
+            call.approval = self.approvals.expect(request.call_id, args_hash(call.name, call.args))
+        self._show_call(call)
         call.task = tasks.create_task(self._run(call), name=f"tool {call.name}")
+
+    def ask_again(self) -> None:
+        """Another page is here: what waits for a click has to be shown to it."""
+        for call in set(self._by_id.values()) | set(self._asked_before.values()):
+            if self.approvals.waits(call.ids[0]):
+                self._show_call(call)
 
     def withdraw(self, call_id: str) -> None:
         """Gemini does not want an answer any more."""
@@ -115,6 +128,8 @@ class Calls:
     def connection_lost(self, *, repeated: bool) -> None:
         """`repeated`: the question that is not answered yet will be said again."""
         self._connection += 1
+        for call in self._by_id.values():
+            call.parts_told = 0
         self._asked_before = {call.key: call for call in self._of_question} if repeated else {}
         self._of_question = []
         for call_id, call in list(self._by_id.items()):
@@ -131,7 +146,7 @@ class Calls:
     async def _run(self, call: _Call) -> None:
         first = call.ids[0]
         try:
-            outcome = await self._tools.call(first, call.name, call.args)
+            outcome = await self._tools.call(first, call.name, call.args, _Caller(call, self.tell_part))
         except asyncio.CancelledError:
             data = page.FunctionResultData(call_id=first, name=call.name, status="cancelled")
             self._show(page.FunctionResult(data=data))
@@ -152,7 +167,39 @@ class Calls:
                 duration_ms=outcome.duration_ms,
             )
             self._show(page.FunctionResult(data=data))
+        finally:
+            if call.approval:
+                call.approval.cancel()
         self._answer(call)
+
+    def _show_call(self, call: _Call) -> None:
+        asks = call.approval is not None and not call.approval.done()
+        data = page.FunctionCallData(
+            name=call.name,
+            args=call.args,
+            call_id=call.ids[0],
+            needs_approval=asks,
+            args_hash=args_hash(call.name, call.args) if asks else msgspec.UNSET,
+        )
+        self._show(page.FunctionCall(data=data))
+
+    def tell_part(self, call: _Call, *, text: str | None = None, part: Any = None) -> None:
+        """Tell the page what comes before the end of a call; and the model, if it does not wait for that end."""
+        data = page.ToolProgressData(call_id=call.ids[0], name=call.name, text=text, part=part)
+        self._show(page.ToolProgress(data=data))
+        if text is None:
+            call.parts += 1
+        if not self._rules.is_blocking(call.name):
+            response = {"progress": text} if text is not None else part if isinstance(part, dict) else {"result": part}
+            send = lambda gemini: self._send_part(gemini, call, response, counts=text is None)  # noqa: E731
+            self._uplink.put(send, must=True, repeat=False)
+
+    async def _send_part(self, gemini: Gemini, call: _Call, response: dict[str, Any], *, counts: bool) -> None:
+        call_id = call.ids[-1]
+        if self._by_id.get(call_id) is not call or call.connection != self._connection:
+            return  # the whole result comes at the end
+        await self._send_response(gemini, call_id, call.name, response, will_continue=True)
+        call.parts_told += counts
 
     def _answer(self, call: _Call) -> None:
         self._uplink.put(lambda gemini: self._send_answer(gemini, call), must=True, repeat=False)
@@ -166,7 +213,7 @@ class Calls:
             self._tools.delivered(call.ids[0], False)
             return
         if call.connection == self._connection:
-            await self._send_response(gemini, call_id, call.name, outcome.response)
+            await self._send_end(gemini, call_id, call, outcome)
         else:
             # Google's resumed session does nothing with an answer to a call that it has not made
             # (https://github.com/pipecat-ai/pipecat/pull/5497): the result is told in words.
@@ -180,14 +227,42 @@ class Calls:
         if call in self._of_question:
             self._of_question.remove(call)
 
-    async def _send_response(self, gemini: Gemini, call_id: str, name: str, response: dict[str, Any]) -> None:
+    async def _send_end(self, gemini: Gemini, call_id: str, call: _Call, outcome: ToolOutcome) -> None:
+        if outcome.status == "ok" and call.parts and call.parts_told == call.parts:
+            # It knows all of it: an empty answer ends the stream, and is not to be spoken of
+            # (https://ai.google.dev/api/caching#FunctionResponse).
+            end = {"truncated": True} if outcome.response.get("truncated") else {}
+            await gemini.send_tool_response([(call_id, call.name, end, "SILENT")])
+        else:
+            await self._send_response(gemini, call_id, call.name, outcome.response)
+
+    async def _send_response(
+        self, gemini: Gemini, call_id: str, name: str, response: dict[str, Any], *, will_continue: bool = False
+    ) -> None:
         scheduling = self._rules.scheduling(name)
         try:
-            await gemini.send_tool_response([(call_id, name, response, scheduling)])
+            await gemini.send_tool_response([(call_id, name, response, scheduling)], will_continue=will_continue)
         except (TypeError, ValueError):
             # The SDK refuses this result, and Gemini would wait for it for ever.
             logger.exception("The result of %s cannot be sent", name)
             await gemini.send_tool_response([(call_id, name, {"error": UNSENDABLE}, scheduling)])
+
+
+@dataclass(frozen=True)
+class _Caller:
+    """What a running tool sees of its call."""
+
+    call: _Call
+    tell: Callable[..., None]
+
+    async def approve(self) -> bool:
+        return self.call.approval is not None and await self.call.approval
+
+    def progress(self, text: str) -> None:
+        self.tell(self.call, text=text)
+
+    def part(self, value: Any) -> None:
+        self.tell(self.call, part=value)
 
 
 class _GaveWay:

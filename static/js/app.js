@@ -33,7 +33,11 @@ class App {
       send: (text) => this.#sendText(text),
     });
     this.transcript = new Transcript(document.getElementById("transcript"), document.getElementById("jump"));
-    this.tools = new ToolCards(document.getElementById("tool-card"), (card) => this.transcript.place(card));
+    this.tools = new ToolCards(
+      document.getElementById("tool-card"),
+      (card) => this.transcript.place(card),
+      (click) => this.socket.send("tool_approval", click),
+    );
     this.socket = new VoiceSocket(dataset, {
       message: (type, data) => this.#handlers[type]?.(data),
       audio: (buffer) => this.player.play(buffer),
@@ -72,8 +76,10 @@ class App {
     },
     function_call: (call) => {
       this.tools.start(call);
+      if (call.needsApproval) this.view.announce(`${call.name} waits for you to allow or deny it.`);
       this.#dispatch({ type: "tool_started", name: call.name });
     },
+    tool_progress: (said) => this.tools.progress(said),
     function_result: (result) => {
       this.tools.finish(result);
       this.#dispatch({ type: "tool_ended" });

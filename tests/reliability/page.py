@@ -53,6 +53,12 @@ class Page:
                 if isinstance(message, dict) and message["type"] == kind and message["data"].items() >= data.items():
                     return message["data"]
 
+    async def until_said(self, words: str, seconds: float = 20) -> None:
+        """Read until the model has said these words, in however many pieces."""
+        async with asyncio.timeout(seconds):
+            while words not in self.said(by_user=False):
+                await self.receive()
+
     async def receive(self) -> Any:
         try:
             frame = await self.socket.recv()

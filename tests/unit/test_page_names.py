@@ -46,13 +46,15 @@ def test_page_handles_every_message_of_the_server_and_no_other():
 def test_page_sends_only_what_the_server_understands():
     assert sent() <= tags(commands)
     # The rest belongs to controls that the page does not have yet; audio goes up as binary frames.
-    assert tags(commands) - sent() == {"activity_end", "activity_start", "audio", "image", "tool_approval"}
+    assert tags(commands) - sent() == {"activity_end", "activity_start", "audio", "image"}
 
 
 @pytest.mark.parametrize(("kind", "fields"), [
     ("status", {"status", "reason", "backend", "phrases"}),
     ("transcription", {"text", "isUser", "isFinal", "turnId"}),
     ("turn", {"turnId", "state"}),
+    ("function_call", {"callId", "name", "args", "needsApproval", "argsHash"}),
+    ("tool_progress", {"callId", "text", "part"}),
     ("function_result", {"callId", "result", "error", "durationMs"}),
 ])  # fmt: skip
 def test_page_reads_fields_that_the_server_has(kind, fields):

@@ -49,3 +49,16 @@ async def test_the_example_of_the_test(run, transactional_db):
 def test_every_tool_is_documented(client, db):
     for tool in client.get("/api/tools").json()["tools"]:
         assert f"`{tool['name']}({', '.join(tool['parameters']['properties'])}" in re.sub(r"=[^,)]+", "", TEXT)
+
+
+async def test_the_example_of_a_stream(run, call):
+    run("def search_archives")
+    assert get_tool("search_archives").streams
+    found = (await call("search_archives", subject="ships")).result
+    assert [part["year"] for part in found] == [2024, 2025, 2026]
+
+
+async def test_the_example_of_an_approval(run, call):
+    run("def refund_order")
+    outcome = await call("refund_order", number=7, reason="broken")
+    assert (outcome.status, outcome.error) == ("denied", "The user did not agree to refund_order, so it was not done.")

@@ -247,7 +247,7 @@ async def test_the_settings_time_out_is_the_default(call, settings):
 
 
 async def test_a_cancelled_call_stops_its_tool_and_has_its_final_status_when_it_ends(make_executor, monkeypatch):
-    started, stopped, release = asyncio.Event(), asyncio.Event(), threading.Event()
+    started, stopped, release = threading.Event(), threading.Event(), threading.Event()
     save = ToolCall.save
 
     def slow(self, **kwargs):
@@ -267,7 +267,7 @@ async def test_a_cancelled_call_stops_its_tool_and_has_its_final_status_when_it_
 
     task = asyncio.create_task(make_executor().call("1", "slow", {}))
     async with asyncio.timeout(10):
-        await started.wait()
+        await asyncio.to_thread(started.wait, 10)
         task.cancel()
         asyncio.get_running_loop().call_later(0.2, release.set)
         with pytest.raises(asyncio.CancelledError):
@@ -279,12 +279,12 @@ async def test_a_cancelled_call_stops_its_tool_and_has_its_final_status_when_it_
 
 
 async def test_a_call_that_runs_can_be_seen_running(make_executor):
-    release = asyncio.Event()
+    release = threading.Event()
 
     @tool
     async def slow() -> str:
         """Slow."""
-        await release.wait()
+        await asyncio.to_thread(release.wait, 10)
         return "done"
 
     task = asyncio.create_task(make_executor().call("1", "slow", {}))

@@ -71,7 +71,7 @@ async def test_a_tool_that_ignored_its_cancellation_and_finished_late_is_told_in
 
 
 async def test_a_tool_that_obeys_its_cancellation_is_not_called_late(make_executor):
-    started = asyncio.Event()
+    started = threading.Event()
 
     @tool
     async def obedient() -> None:
@@ -81,7 +81,7 @@ async def test_a_tool_that_obeys_its_cancellation_is_not_called_late(make_execut
 
     executor = make_executor()
     task = asyncio.create_task(executor.call("1", "obedient", {}))
-    await started.wait()
+    await asyncio.to_thread(started.wait, 10)
     task.cancel()
     await asyncio.wait({task}, timeout=10)
     await executor.close(timeout=10)

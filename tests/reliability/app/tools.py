@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 
+from tools_app.context import ToolContext
 from tools_app.registry import tool
 
 
@@ -59,3 +60,29 @@ def hang(how: str) -> dict:
     else:
         time.sleep(5)
     return {"how": how}
+
+
+@tool(approval=True)
+def refund(item: str) -> dict:
+    """Give the money back."""
+    trace(f"refund {item}")
+    return {"item": item}
+
+
+@tool(behavior="NON_BLOCKING", scheduling="INTERRUPT")
+async def find(context: ToolContext, thing: str):
+    """Find a thing in two places, one after the other."""
+    context.progress(f"Looking for {thing}…")
+    for place in ("the cellar", "the attic"):
+        trace(f"look into {place}")
+        while not os.path.exists(f"{os.environ['RELIABILITY_TRACE']}.{place}"):
+            await asyncio.sleep(0.02)
+        yield {"place": place}
+
+
+@tool
+async def block_loop() -> dict:
+    """Forget to await: hold up the event loop for five seconds."""
+    trace("block")
+    time.sleep(5)
+    return {}

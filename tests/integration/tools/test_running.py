@@ -1,0 +1,393 @@
+"""Where tools run, and that one that misbehaves there harms nobody else."""
+
+import asyncio
+import logging
+import threading
+import time
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.db import connection
+
+from sessions_app.models import LiveSession
+from tools_app.context import ToolContext
+from tools_app.exceptions import ToolError
+from tools_app.executor import AT_ONCE, ToolExecutor
+from tools_app.loop import ToolLoop
+from tools_app.models import ToolCall
+from tools_app.registry import temporary_tools, tool
+
+
+@pytest.fixture(autouse=True)
+def _own_tools():
+    with temporary_tools():
+        yield
+
+
+@pytest.fixture
+def loop(monkeypatch) -> ToolLoop:
+    """One of the test's own, which is quick to give up."""
+    own = ToolLoop(stuck_seconds=0.1, max_blocked=2)
+    monkeypatch.setattr("tools_app.running.LOOP", own)
+    return own
+
+
+class Listener:
+    """A caller that keeps what it hears."""
+
+    def __init__(self):
+        self.told = []
+        self.threads = set()
+
+    async def approve(self) -> bool:
+        return False
+
+    def progress(self, text):
+        self._hear(text)
+
+    def part(self, value):
+        self._hear(value)
+
+    def _hear(self, value):
+        self.threads.add(threading.get_ident())
+        self.told.append(value)
+
+
+async def test_async_tools_share_one_loop_that_is_not_the_voices(make_executor):
+    """What a module keeps, such as an HTTP client's pool, belongs to the loop that it was made in."""
+
+    @tool
+    async def where() -> list[int]:
+        """Where it runs."""
+        return [id(asyncio.get_running_loop()), threading.get_ident()]
+
+    executor = make_executor()
+    first, second = [(await executor.call(call_id, "where", {})).result for call_id in "12"]
+    assert first == second
+    assert first[0] != id(asyncio.get_running_loop())
+    assert first[1] != threading.get_ident()
+
+
+async def test_an_async_tool_that_blocks_its_loop_holds_up_nobody_else(make_executor, loop, caplog):
+    blocked, release = threading.Event(), threading.Event()
+
+    @tool(timeout=30)
+    async def blocking() -> str:
+        """Forgets to await."""
+        blocked.set()
+        release.wait(20)
+        return "at last"
+
+    @tool
+    async def quick() -> str:
+        """Quick."""
+        return "here"
+
+    executor = make_executor()
+    stuck = asyncio.create_task(executor.call("1", "blocking", {}))
+    async with asyncio.timeout(10):
+        await asyncio.to_thread(blocked.wait, 10)
+        with caplog.at_level(logging.ERROR, "tools_app.loop"):
+            outcomes = await asyncio.gather(*(executor.call(str(n), "quick", {}) for n in range(2, 12)))
+        assert [outcome.result for outcome in outcomes] == ["here"] * 10
+        assert not stuck.done()
+        assert "An async tool blocks the event loop" in caplog.text
+        assert "release.wait(20)" in caplog.text  # the line that is to be mended
+        release.set()
+        assert (await stuck).result == "at last"
+
+
+async def test_a_blocked_loop_that_comes_back_ends_with_its_last_tool(make_executor, loop):
+    blocked, release = threading.Event(), threading.Event()
+    threads = []
+
+    @tool(timeout=30)
+    async def blocking() -> None:
+        """Forgets to await."""
+        threads.append(threading.current_thread())
+        blocked.set()
+        release.wait(20)
+
+    @tool
+    async def quick() -> None:
+        """Quick."""
+
+    executor = make_executor()
+    stuck = asyncio.create_task(executor.call("1", "blocking", {}))
+    await asyncio.to_thread(blocked.wait, 10)
+    await executor.call("2", "quick", {})
+    release.set()
+    await stuck
+    await asyncio.to_thread(threads[0].join, 10)
+    assert not threads[0].is_alive()
+
+
+async def test_loops_that_stay_blocked_are_bounded(loop):
+    release, blocked = threading.Event(), threading.Semaphore(0)
+
+    async def block() -> None:
+        blocked.release()
+        release.wait(20)
+
+    async def quick() -> str:
+        return "here"
+
+    stuck = []
+    async with asyncio.timeout(20):
+        for number in range(3):
+            stuck.append(asyncio.create_task(loop.run(block)))
+            await asyncio.to_thread(blocked.acquire, timeout=10)
+            if number < 2:
+                assert await loop.run(quick) == "here"
+        with pytest.raises(ToolError, match="still hanging; try again"):
+            await loop.run(quick)
+        release.set()
+        await asyncio.gather(*stuck)
+        assert await loop.run(quick) == "here"
+
+
+async def test_a_call_that_waits_behind_a_blocked_loop_runs_once_and_can_be_cancelled(loop):
+    release, blocked, ran = threading.Event(), threading.Event(), []
+
+    async def block() -> None:
+        blocked.set()
+        release.wait(20)
+
+    async def quick(name: str) -> None:
+        ran.append(name)
+
+    async with asyncio.timeout(20):
+        stuck = asyncio.create_task(loop.run(block))
+        await asyncio.to_thread(blocked.wait, 10)
+        cancelled = asyncio.create_task(loop.run(lambda: quick("cancelled")))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        await loop.run(lambda: quick("moved"))
+        release.set()
+        await stuck
+        await loop.run(lambda: quick("later"))
+    assert ran == ["moved", "later"]
+
+
+async def test_the_database_of_an_async_tool_is_its_own_thread(make_executor):
+    """Neither another tool nor Django's shared thread waits for a query that hangs."""
+    hanging, release = threading.Event(), threading.Event()
+
+    @tool
+    async def slow() -> str:
+        """A slow query."""
+
+        def query() -> None:
+            hanging.set()
+            release.wait(20)
+
+        await sync_to_async(query)()
+        return "slow"
+
+    @tool
+    async def count() -> int:
+        """Counts sessions."""
+        return await LiveSession.objects.acount()
+
+    executor = make_executor()
+    stuck = asyncio.create_task(executor.call("1", "slow", {}))
+    async with asyncio.timeout(10):
+        await asyncio.to_thread(hanging.wait, 10)
+        assert (await executor.call("2", "count", {})).result == 1
+        assert await LiveSession.objects.acount() == 1
+        assert not stuck.done()
+        release.set()
+        await stuck
+
+
+async def test_threads_and_connections_of_an_async_tools_database_are_gone_after_it(make_executor):
+    seen = []
+
+    @tool
+    async def count() -> int:
+        """Counts sessions."""
+
+        def query() -> int:
+            number = LiveSession.objects.count()
+            seen.append((threading.current_thread(), connection.connection))
+            return number
+
+        return await sync_to_async(query)()
+
+    assert (await make_executor().call("1", "count", {})).result == 1
+    [(thread, raw)] = seen
+    await asyncio.to_thread(thread.join, 10)
+    assert not thread.is_alive()
+    with pytest.raises(Exception, match="closed"):
+        await asyncio.to_thread(raw.execute, "SELECT 1")
+
+
+async def test_one_conversations_calls_are_bounded_and_others_are_not_held_up(make_executor):
+    release, most, lock = threading.Event(), [0, 0], threading.Lock()
+
+    @tool(timeout=30)
+    def slow() -> None:
+        """Slow."""
+        with lock:
+            most[0] += 1
+            most[1] = max(most)
+        release.wait(20)
+        with lock:
+            most[0] -= 1
+
+    @tool
+    def quick() -> str:
+        """Quick."""
+        return "here"
+
+    greedy = make_executor()
+    calls = [asyncio.create_task(greedy.call(str(number), "slow", {})) for number in range(3 * AT_ONCE)]
+    async with asyncio.timeout(30):
+        while most[0] < AT_ONCE:
+            await asyncio.sleep(0.01)
+        assert (await make_executor().call("1", "quick", {})).result == "here"
+        release.set()
+        outcomes = await asyncio.gather(*calls)
+    assert {outcome.status for outcome in outcomes} == {"ok"}
+    assert most[1] == AT_ONCE
+
+
+# --- What comes before the end -----------------------------------------------------------------------------------
+
+
+async def test_an_async_generators_values_are_told_one_by_one_and_kept_together(make_executor):
+    go_on = threading.Event()
+    caller = Listener()
+
+    @tool
+    async def stream():
+        """Streams."""
+        yield {"title": "one"}
+        await asyncio.to_thread(go_on.wait, 10)
+        yield "two"
+
+    executor = make_executor()
+    task = asyncio.create_task(executor.call("1", "stream", {}, caller))
+    async with asyncio.timeout(10):
+        while not caller.told:
+            await asyncio.sleep(0.01)
+        assert caller.told == [{"title": "one"}]
+        go_on.set()
+        outcome = await task
+    assert outcome.response == {"result": [{"title": "one"}, "two"]}
+    assert caller.told == [{"title": "one"}, "two"]
+    assert caller.threads == {threading.get_ident()}
+    await executor.close(timeout=10)
+    assert [call.result async for call in ToolCall.objects.all()] == [[{"title": "one"}, "two"]]
+
+
+@pytest.mark.parametrize("piece", ["x" * 1000, 1])
+async def test_an_endless_stream_is_cut_and_closed(make_executor, piece):
+    closed, caller = threading.Event(), Listener()
+
+    @tool
+    async def endless():
+        """Never stops by itself, and never waits."""
+        try:
+            while True:
+                yield piece
+        finally:
+            closed.set()
+
+    outcome = await make_executor().call("1", "endless", {}, caller)
+    assert outcome.status == "ok"
+    assert outcome.response["truncated"] is True
+    assert closed.is_set()
+    assert len(caller.told) <= 100
+    assert len(str(caller.told)) < 40_000
+
+
+@pytest.mark.parametrize(("error", "status"), [(ToolError("Half of it is missing."), "error"), (None, "timeout")])
+async def test_a_stream_that_breaks_off_says_so(make_executor, error, status):
+    caller, closed = Listener(), threading.Event()
+
+    @tool(timeout=0.2)
+    async def breaks():
+        """Breaks off."""
+        try:
+            yield 1
+            if error:
+                raise error
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    outcome = await make_executor().call("1", "breaks", {}, caller)
+    assert (outcome.status, caller.told) == (status, [1])
+    assert closed.is_set()
+
+
+@pytest.mark.parametrize("kind", ["async", "plain"])
+async def test_progress_is_told_from_any_thread_and_never_floods(make_executor, kind):
+    caller = Listener()
+    if kind == "async":
+
+        @tool
+        async def busy(context: ToolContext) -> None:
+            """Busy."""
+            for number in range(100_000):
+                context.progress(f"{number} " + "x" * 1000)
+
+    else:
+
+        @tool
+        def busy(context: ToolContext) -> None:
+            """Busy."""
+            for number in range(100_000):
+                context.progress(f"{number} " + "x" * 1000)
+
+    started = time.monotonic()
+    assert (await make_executor().call("1", "busy", {}, caller)).status == "ok"
+    passed = time.monotonic() - started
+    assert caller.told[0].startswith("0 x")
+    assert len(caller.told) <= 1 + passed / 0.5
+    assert max(map(len, caller.told)) == 200
+    assert caller.threads == {threading.get_ident()}
+
+
+# --- The context -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["async", "plain"])
+@pytest.mark.parametrize("logged_in", [True, False])
+async def test_a_tool_knows_the_sessions_user_and_the_session(transactional_db, kind, logged_in):
+    ada = await User.objects.acreate(username="ada")
+    session = await LiveSession.objects.acreate(user=ada if logged_in else None, user_label="label")
+    if kind == "async":
+
+        @tool
+        async def who(context: ToolContext) -> list:
+            """Who asks."""
+            user, found = await context.auser(), await context.asession()
+            return [user.is_authenticated, user.username, found.user_label]
+
+    else:
+
+        @tool
+        def who(context: ToolContext) -> list:
+            """Who asks."""
+            return [context.user.is_authenticated, context.user.username, context.session.user_label]
+
+    executor = ToolExecutor(session_id=session.pk, user_id=session.user_id, allowed=None)
+    outcome = await executor.call("1", "who", {})
+    await executor.close(timeout=10)
+    assert outcome.result == [logged_in, "ada" if logged_in else "", "label"]
+
+
+async def test_outside_a_conversation_there_is_neither(transactional_db):
+    @tool
+    async def who(context: ToolContext) -> list:
+        """Who asks."""
+        return [(await context.auser()).is_authenticated, await context.asession()]
+
+    executor = ToolExecutor(session_id=None, user_id=None, allowed=None)
+    assert (await executor.call("1", "who", {})).result == [False, None]
+    await executor.close(timeout=10)
