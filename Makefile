@@ -27,6 +27,7 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.load.bench
+	$(BIN)/python -m tests.load.tool_calls
 
 soak: $(INSTALLED)
 	$(BIN)/python -m tests.load.soak

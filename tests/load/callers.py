@@ -42,6 +42,9 @@ class Page:
         while '"CONNECTED"' not in await socket.recv():
             pass
 
+    async def meanwhile(self, socket: ClientConnection, number: int) -> None:
+        """What else it does while it speaks."""
+
     def frame(self, chunk: bytes) -> bytes | str:
         return chunk
 
@@ -49,7 +52,7 @@ class Page:
         return [frame] if isinstance(frame, bytes) else []
 
 
-class Gemini:
+class Gemini(Page):
     """A google-genai program at the emulator."""
 
     def __init__(self, ca_file: str) -> None:
@@ -73,7 +76,7 @@ class Gemini:
 
 
 async def call(
-    wire: Page | Gemini,
+    wire: Page,
     url: str,
     number: int,
     connected: asyncio.Barrier,
@@ -103,7 +106,7 @@ async def call(
                 await asyncio.sleep(1)
                 pinged(await (await socket.ping()))
 
-        listening = [asyncio.create_task(listen()), asyncio.create_task(ping())]
+        listening = [asyncio.create_task(task) for task in (listen(), ping(), wire.meanwhile(socket, number))]
         due = time.perf_counter() + number * 0.618 % 1 * CHUNK_SECONDS  # voices do not speak in step
         until, position = due + seconds, number * len(CHUNK)
         while due < until:
@@ -118,7 +121,7 @@ async def call(
     return took
 
 
-async def main(wire: Page | Gemini, url: str, sessions: int, seconds: float) -> None:
+async def main(wire: Page, url: str, sessions: int, seconds: float) -> None:
     latencies: list[float] = []
     pings: list[float] = []
     connected = asyncio.Barrier(sessions + 1)

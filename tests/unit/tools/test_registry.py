@@ -39,6 +39,11 @@ def test_a_wrong_name_is_refused_in_a_sentence(name):
         ({"behavior": "ASYNC"}, "behavior must be one of BLOCKING, NON_BLOCKING, not 'ASYNC'"),
         ({"behavior": ["BLOCKING"]}, "behavior must be one of BLOCKING, NON_BLOCKING, not"),
         ({"scheduling": "silent"}, "scheduling must be one of INTERRUPT, WHEN_IDLE, SILENT, not 'silent'"),
+        ({"permission": "view_order"}, "permission must be like 'shop.view_order'"),
+        ({"permission": "shop.view order"}, "permission must be like 'shop.view_order'"),
+        ({"rate": "10 per minute"}, "rate must be a number of calls"),
+        ({"rate": "0/m"}, "rate must be a number of calls"),
+        ({"rate": 10}, "rate must be a number of calls"),
         ({"parameters": {"type": "string"}}, "JSON schema of type 'object'"),
         ({"parameters": None}, "JSON schema of type 'object'"),
         ({"parameters": {"type": "object", "properties": {"x": {"type": "text"}}}}, "'text' is no type"),
@@ -122,3 +127,35 @@ def test_a_tool_gets_its_context_and_the_model_does_not_see_it():
     assert found.bind({"loud": "true"}, CONTEXT)() == "7 call-1 True"
     with pytest.raises(ToolError, match="'context' is not an argument"):
         found.bind({"context": {"user_id": 1}}, CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("rate", "allowance"),
+    [("10/m", (10, 60)), ("1/second", (1, 1)), ("100/hour", (100, 3600)), ("3/day", (3, 86_400)), (None, None)],
+)
+def test_a_rate_is_so_many_calls_in_so_many_seconds(rate, allowance):
+    assert definition(rate=rate).allowance == allowance
+
+
+class Source:
+    """Tools that are only there when one waits for them."""
+
+    def __init__(self, *names: str):
+        self.names = names
+
+    def tools(self, *, wait: bool):
+        return [definition(name) for name in self.names] if wait else []
+
+
+def test_tools_of_a_source_stand_beside_the_registered_ones_which_win():
+    registered = definition("both")
+    own = ToolRegistry()
+    own.register(registered)
+    own.add_source(Source("both", "theirs"))
+    assert [found.name for found in own.all()] == ["both"]
+    assert [found.name for found in own.all(wait=True)] == ["both", "theirs"]
+    assert own.all(wait=True)[0] is registered
+    assert own.get("theirs") is None  # it never waits
+    with own.temporary():
+        own.add_source(Source("more"))
+    assert [found.name for found in own.all(wait=True)] == ["both", "theirs"]
