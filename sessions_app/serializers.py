@@ -109,7 +109,7 @@ class ToolCallFilters(serializers.Serializer):
     status = serializers.ChoiceField(
         ToolCall.Status.choices,
         required=False,
-        error_messages={"invalid_choice": f"Known are: {', '.join(ToolCall.Status.values)}."},
+        error_messages={"invalid_choice": f"There is no such status. Known are: {', '.join(ToolCall.Status.values)}."},
     )
     session = serializers.UUIDField(required=False)
     since = serializers.DateTimeField(required=False, error_messages=NO_TIME)

@@ -53,7 +53,7 @@ class ToolCallAdmin(admin.ModelAdmin):
         # Else a session could not be deleted, which takes its calls with it.
         return request.user.is_superuser
 
-    @admin.display(description="conversation", ordering="session")
+    @admin.display(description="conversation")
     def conversation(self, call: ToolCall) -> str:
         if call.session_id is None:
             return "–"

@@ -89,10 +89,10 @@ class ToolCall(models.Model):
     class Meta:
         ordering = ("-started_at",)
         indexes = (
-            # All that statistics.py reads, so that it never opens the rows themselves.
-            models.Index(fields=("-started_at", "name", "status", "duration_ms"), name="toolcall_newest"),
+            models.Index(fields=("-started_at",), name="toolcall_newest"),
             models.Index(fields=("session", "started_at"), name="toolcall_session_started"),
-            models.Index(fields=("name", "-started_at"), name="toolcall_name_newest"),
+            # All that statistics.py reads, so that it never opens the rows themselves.
+            models.Index(fields=("name", "-started_at", "status", "duration_ms"), name="toolcall_name_newest"),
             models.Index(fields=("status", "-started_at"), name="toolcall_status_newest"),
         )
 

@@ -14,8 +14,8 @@ from .models import ToolCall
 
 Status = ToolCall.Status
 ERRORS = (Status.ERROR, Status.TIMEOUT)
-RAN = (Status.OK, *ERRORS)
-"""Calls whose duration is the tool's own: a denied one never ran, a cancelled one was cut short."""
+CUT = (Status.DENIED, Status.CANCELLED)
+"""Calls whose duration is not the tool's own: a denied one never ran, a cancelled one was cut short."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,13 @@ def statistics(period: Period, calls: QuerySet[ToolCall]) -> dict[str, Statistic
 
 def _at_ranks(calls: QuerySet[ToolCall]) -> QuerySet:
     """(name, rank, of, duration) of those calls that stand at a percentile's rank among their tool's."""
-    ran = calls.filter(status__in=RAN, duration_ms__isnull=False).annotate(
-        rank=Window(RowNumber(), partition_by="name", order_by="duration_ms"),
-        of=Window(Count("*"), partition_by="name"),
+    ran = (
+        calls.filter(duration_ms__isnull=False)
+        .exclude(status__in=CUT)
+        .annotate(
+            rank=Window(RowNumber(), partition_by="name", order_by="duration_ms"),
+            of=Window(Count("*"), partition_by="name"),
+        )
     )
     wanted = Q(rank=_rank(F("of"), 50)) | Q(rank=_rank(F("of"), 95))
     return ran.filter(wanted).values_list("name", "rank", "of", "duration_ms")

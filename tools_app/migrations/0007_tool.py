@@ -25,11 +25,11 @@ class Migration(migrations.Migration):
         ),
         migrations.RemoveIndex(
             model_name='toolcall',
-            name='toolcall_newest',
+            name='toolcall_name_newest',
         ),
         migrations.AddIndex(
             model_name='toolcall',
-            index=models.Index(fields=['-started_at', 'name', 'status', 'duration_ms'], name='toolcall_newest'),
+            index=models.Index(fields=['name', '-started_at', 'status', 'duration_ms'], name='toolcall_name_newest'),
         ),
         migrations.AddField(
             model_name='tool',

@@ -282,6 +282,17 @@ def test_statistics_on_sqlite_are_those_of_plain_python(rows, key):
     assert {name: [tool.p50, tool.p95, tool.by_part] for name, tool in found.items()} == as_python_has_it(rows, key)
 
 
+@pytest.mark.parametrize("key", PERIODS)
+def test_statistics_never_open_the_rows_with_what_was_said(key):
+    with CaptureQueriesContext(connection) as captured:
+        statistics(PERIODS[key], ToolCall.objects.all())
+    assert len(captured) == 2
+    with connection.cursor() as cursor:
+        for query in captured:
+            plan = cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}").fetchall()
+            assert "USING COVERING INDEX toolcall_name_newest" in str(plan)
+
+
 def test_statistics_and_pages_on_postgresql(rows):
     with postgresql() as server:
         environment = os.environ | {"DATABASE_URL": server.url, "DJANGO_SETTINGS_MODULE": "gemlive_project.settings"}

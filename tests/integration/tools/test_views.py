@@ -123,6 +123,16 @@ def test_staff_calls_a_tool_as_the_model_would_and_the_row_is_there(staff, order
 
 
 @pytest.mark.django_db(transaction=True)
+async def test_an_async_server_runs_async_tools_that_read_the_database(async_client, admin_user, orders):
+    """Its view is in a thread that waits for the event loop, and the tool in the event loop for that thread."""
+    await async_client.aforce_login(admin_user)
+    async with asyncio.timeout(20):
+        answer = await async_client.post("/api/tools/count_orders/call", {}, content_type="application/json")
+    assert answer.json()["result"]["asked_by"] == "admin"
+    assert await ToolCall.objects.filter(call_id=answer.json()["callId"], status="ok").aexists()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_tool_that_is_too_slow_ends_as_in_a_conversation(staff):
     with temporary_tools():
 
