@@ -25,7 +25,7 @@ def _pretty(value: Any) -> str:
 class ToolCallAdmin(admin.ModelAdmin):
     """A record of what happened: to be seen by whoever may view it, changed by nobody."""
 
-    list_display = ("name", "started", "status", "took", "conversation", "said", "delivered")
+    list_display = ("name", "started", "status", "took", "said", "conversation", "delivered")
     list_filter = (NameFilter, StatusFilter, PeriodFilter, DayFilter, "delivered")
     list_select_related = ("session__user",)
     list_per_page = 50
@@ -58,7 +58,7 @@ class ToolCallAdmin(admin.ModelAdmin):
         if call.session_id is None:
             return "–"
         url = reverse("admin:sessions_app_livesession_change", args=[call.session_id])
-        return format_html('<a href="{}">{}</a>', url, call.session)
+        return format_html('<a href="{}">{}</a>', url, call.session.speaker or "anonymous")
 
     @admin.display(description="arguments")
     def pretty_arguments(self, call: ToolCall) -> str:

@@ -81,7 +81,10 @@ class StatusFilter(admin.SimpleListFilter):
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [*ToolCall.Status.choices, ("errors", "Error or time-out")]
+        return [
+            *((status.value, status.label.capitalize()) for status in ToolCall.Status),
+            ("errors", "Error or time-out"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet | None:
         if self.value() == "errors":

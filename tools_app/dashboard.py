@@ -1,6 +1,7 @@
 """The admin's page of tools: switch them on and off, and see how often, how well and how fast they run."""
 
 import json
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +11,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Case, F, FloatField, OuterRef, QuerySet, Subquery, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.timesince import timesince
@@ -146,8 +148,9 @@ class ToolAdmin(admin.ModelAdmin):
     def last_call(self, tool: Tool) -> str:
         if tool.last_called_at is None:
             return "never"
-        ago = timesince(tool.last_called_at, depth=1)
-        return format_html('<span title="{}">{} ago</span>', f"{tool.last_called_at:%Y-%m-%d %H:%M:%S} UTC", ago)
+        recent = timezone.now() - tool.last_called_at < timedelta(minutes=1)
+        ago = "just now" if recent else f"{timesince(tool.last_called_at, depth=1)} ago"
+        return format_html('<span title="{}">{}</span>', f"{tool.last_called_at:%Y-%m-%d %H:%M:%S} UTC", ago)
 
     @admin.display(description="over time")
     def activity(self, tool: Tool) -> str:
