@@ -1,6 +1,7 @@
 """Calls as pictures for the admin: SVG without scripts, coloured by static/css/admin.css."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -13,8 +14,11 @@ LONGEST = 36
 """Parts of a period that fit into a picture; of more the latest are shown."""
 
 
-def bars(period: Period, statistics: Statistics) -> SafeString:
-    """A bar for each part of the period, as high as it had calls, in the colours of how they ended."""
+def bars(period: Period, statistics: Statistics, url: Callable[[str], str] | None = None) -> SafeString:
+    """A bar for each part of the period, as high as it had calls, in the colours of how they ended.
+
+    `url` gives the address that a part's bar leads to.
+    """
     names = list(period.names(min(statistics.by_part, default="9999-12")[:7]))[-LONGEST:]
     parts = [(name, statistics.by_part.get(name, Counter())) for name in names]
     highest = max((statuses.total() for _, statuses in parts), default=0)
@@ -26,7 +30,8 @@ def bars(period: Period, statistics: Statistics) -> SafeString:
             height = max(1.0, count / highest * (HEIGHT - 4))
             top -= height
             pieces.append({"status": status, "y": f"{top:.1f}", "height": f"{height:.1f}"})
-        columns.append({"x": number * 4, "title": f"{name}: {_words(statuses)}", "pieces": pieces})
+        title = f"{name}: {_words(statuses)}"
+        columns.append({"x": number * 4, "title": title, "pieces": pieces, "url": url(name) if url else ""})
     context = {"columns": columns, "width": len(parts) * 4, "height": HEIGHT, "summary": _words(statistics.by_status)}
     return render_to_string("admin/tools_app/bars.html", context)
 

@@ -50,7 +50,7 @@ class ToolAdmin(admin.ModelAdmin):
     list_display = ("name", "purpose", "enabled", "calls", "errors", "p50", "p95", "last_call", "activity")
     list_editable = ("enabled",)
     list_filter = (StatisticsFilter,)
-    list_per_page = list_max_show_all = 500
+    list_per_page = 100
     search_fields = ("name", "note")
     show_facets = admin.ShowFacets.NEVER
     actions = None
@@ -101,7 +101,7 @@ class ToolAdmin(admin.ModelAdmin):
             "options": _options(definition) if definition else {},
             "declaration": json.dumps(definition.declaration(), indent=2, ensure_ascii=False) if definition else "",
             "statistics": found,
-            "bars": charts.bars(period, found),
+            "bars": charts.bars(period, found, lambda day: _calls_url(name=tool.name, day=day)),
             "statuses": [
                 (label, status, found.by_status[status], _calls_url(name=tool.name, status=status, period="30d"))
                 for status, label in ToolCall.Status.choices

@@ -163,7 +163,8 @@ def test_the_page_of_a_tool_shows_what_it_is_and_did(admin_client):
         )
         page = admin_client.get(f"{URL}count_5Forders/change/").content.decode()
     for text in ("tests.integration.tools.test_tool_admin.", "7 s", "auth.view_user", "5/m", "42 ms", "1 error",
-                 f"/admin/tools_app/toolcall/{call.pk}/change/"):  # fmt: skip
+                 f"/admin/tools_app/toolcall/{call.pk}/change/",
+                 f"?name=count_orders&amp;day={timezone.now():%Y-%m-%d}"):  # fmt: skip
         assert text in page, text
     assert HOSTILE not in page
     gone = admin_client.get(f"{URL}count_5Forders/change/").content.decode()
