@@ -7,6 +7,8 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from tools_app.models import ToolCall
+
 from .exceptions import SessionEnded, SessionNotFound
 from .models import LiveSession
 
@@ -15,6 +17,19 @@ def visible_sessions(user: Any) -> QuerySet[LiveSession]:
     """A session that belongs to an account is its alone; one without an account is who holds its id's."""
     mine = Q(user=user) if user and user.is_authenticated else Q()
     return LiveSession.objects.filter(mine | Q(user=None))
+
+
+def visible_calls(user: Any, session_id: UUID | None) -> QuerySet[ToolCall]:
+    """The tool calls that `user` may see: of one session, or of all that are his.
+
+    Staff with the permission to view calls sees every one. Anybody else has to name a session without an account to
+    see its calls, for it belongs to who holds its id: a list over all of them would give the ids away.
+    """
+    if user.is_staff and user.has_perm("tools_app.view_toolcall"):
+        return ToolCall.objects.filter(session=session_id) if session_id else ToolCall.objects.all()
+    if session_id:
+        return ToolCall.objects.filter(session__in=visible_sessions(user).filter(pk=session_id))
+    return ToolCall.objects.filter(session__user=user) if user.is_authenticated else ToolCall.objects.none()
 
 
 def session_to_open(session_id: str, user: Any) -> LiveSession:

@@ -5,13 +5,14 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
-from tools_app.models import ToolCall
+from tools_app.models import Tool, ToolCall
 from tools_app.registry import registry
 
 from .gemini.models import problems
 from .gemini.settings import NAMES, ModelSettings, WrongSetting
 from .models import LiveSession, TranscriptEntry
 
+NO_TIME = {"invalid": "Write a time in ISO 8601, such as 2026-11-24T12:00:00Z (a + in an address is %2B)."}
 LATEST = 50
 """The latest messages that a session's page of REST carries."""
 
@@ -43,6 +44,11 @@ class NewSessionSerializer(serializers.Serializer):
         known = [tool.name for tool in registry.all(wait=True)]
         if unknown := [name for name in names or () if name not in known]:
             raise serializers.ValidationError(f"Unknown: {', '.join(unknown)}. Known are: {', '.join(known)}.")
+        off = Tool.objects.switched_off() if names else set()
+        if refused := [name for name in names or () if name in off]:
+            raise serializers.ValidationError(
+                f"Switched off by an operator: {', '.join(refused)}. Leave it out, or have it switched on in the admin."
+            )
         return names
 
     def validate(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -87,6 +93,47 @@ class ToolCallSerializer(serializers.ModelSerializer):
         fields = (
             "callId", "name", "arguments", "result", "status", "error", "delivered", "startedAt", "durationMs",
         )  # fmt: skip
+
+
+class ListedToolCallSerializer(ToolCallSerializer):
+    sessionId = serializers.UUIDField(source="session_id")
+
+    class Meta(ToolCallSerializer.Meta):
+        fields = ("id", "sessionId", *ToolCallSerializer.Meta.fields)
+
+
+class ToolCallFilters(serializers.Serializer):
+    """The query of `GET /api/tool-calls`; every field may be missing."""
+
+    tool = serializers.CharField(required=False, max_length=200)
+    status = serializers.ChoiceField(
+        ToolCall.Status.choices,
+        required=False,
+        error_messages={"invalid_choice": f"There is no such status. Known are: {', '.join(ToolCall.Status.values)}."},
+    )
+    session = serializers.UUIDField(required=False)
+    since = serializers.DateTimeField(required=False, error_messages=NO_TIME)
+    until = serializers.DateTimeField(required=False, error_messages=NO_TIME)
+    delivered = serializers.BooleanField(required=False, allow_null=True)
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=200)
+    cursor = serializers.CharField(required=False)
+
+    def to_internal_value(self, query: dict[str, str]) -> dict[str, Any]:
+        if unknown := set(query) - set(self.fields):
+            known = ", ".join(self.fields)
+            raise serializers.ValidationError({name: [f"No such filter. Known are: {known}."] for name in unknown})
+        return super().to_internal_value(query)
+
+    def validate(self, query: dict[str, Any]) -> dict[str, Any]:
+        if "since" in query and "until" in query and query["since"] >= query["until"]:
+            raise serializers.ValidationError({"until": ["Must be later than since."]})
+        return query
+
+    def lookups(self) -> dict[str, Any]:
+        """For ToolCall's queryset; `session` is access.py's matter."""
+        names = {"tool": "name", "since": "started_at__gte", "until": "started_at__lt"}
+        given = {key: value for key, value in self.validated_data.items() if key not in ("session", "limit", "cursor")}
+        return {names.get(key, key): value for key, value in given.items()}
 
 
 class SessionSerializer(serializers.ModelSerializer):

@@ -9,6 +9,8 @@ from django.conf import settings
 from google import genai
 
 from tools_app.executor import ToolExecutor
+from tools_app.models import Tool
+from tools_app.registry import registry
 
 from .browser.commands import ConnectData
 from .gemini.connection import GeminiEndpoint, connect
@@ -100,6 +102,15 @@ def build_setup(session: LiveSession, options: ConnectData, tools: ToolExecutor)
     )
 
 
+def _switched_on(allowed: list[str] | None) -> list[str] | None:
+    """Of the allowed tools (None: all) those that no operator has switched off."""
+    off = Tool.objects.switched_off()
+    if not off:
+        return allowed
+    names = [tool.name for tool in registry.all(wait=True)] if allowed is None else allowed
+    return [name for name in names if name not in off]
+
+
 def build_bridge(session: LiveSession, browser: Browser, recorder: Recorder, options: ConnectData) -> Bridge:
     """One conversation of `session`. Reads files and the database: call it from a thread.
 
@@ -111,7 +122,7 @@ def build_bridge(session: LiveSession, browser: Browser, recorder: Recorder, opt
     if options.tools is not None:
         # A client may narrow what the session allows, never widen it.
         allowed = [name for name in options.tools if allowed is None or name in allowed]
-    tools = ToolExecutor(session_id=session.pk, user_id=session.user_id, allowed=allowed)
+    tools = ToolExecutor(session_id=session.pk, user_id=session.user_id, allowed=_switched_on(allowed))
     setup = build_setup(session, options, tools)
     model = capabilities(setup.model)
     endpoint = gemini_endpoint()

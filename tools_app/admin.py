@@ -5,10 +5,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
 
+from .admin_filters import DayFilter, NameFilter, PeriodFilter, StatusFilter
+from .dashboard import ToolAdmin
 from .models import KnowledgeDocument, ToolCall
+
+__all__ = ["KnowledgeDocumentAdmin", "ToolAdmin", "ToolCallAdmin"]
 
 
 def _pretty(value: Any) -> str:
@@ -20,23 +25,20 @@ def _pretty(value: Any) -> str:
 class ToolCallAdmin(admin.ModelAdmin):
     """A record of what happened: to be seen by whoever may view it, changed by nobody."""
 
-    list_display = (
-        "name",
-        "status",
-        "short_arguments",
-        "short_error",
-        "delivered",
-        "duration_ms",
-        "started_at",
-        "session",
-    )
-    list_filter = ("name", "status", "delivered", "started_at")
+    list_display = ("name", "started", "status", "took", "said", "conversation", "delivered")
+    list_filter = (NameFilter, StatusFilter, PeriodFilter, DayFilter, "delivered")
     list_select_related = ("session__user",)
+    list_per_page = 50
     search_fields = ("name", "call_id", "arguments", "error", "=session__id")
-    date_hierarchy = "started_at"
+    # No date hierarchy and no facets: they would read every call.
+    show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
+
+    class Media:
+        css = {"all": ("css/admin.css",)}
+
     fields = (
-        *("name", "status", "session", "call_id", "started_at", "duration_ms"),
+        *("name", "status", "conversation", "call_id", "started_at", "duration_ms"),
         *("pretty_arguments", "pretty_result", "error", "delivered"),
     )
     readonly_fields = fields
@@ -51,6 +53,13 @@ class ToolCallAdmin(admin.ModelAdmin):
         # Else a session could not be deleted, which takes its calls with it.
         return request.user.is_superuser
 
+    @admin.display(description="conversation")
+    def conversation(self, call: ToolCall) -> str:
+        if call.session_id is None:
+            return "–"
+        url = reverse("admin:sessions_app_livesession_change", args=[call.session_id])
+        return format_html('<a href="{}">{}</a>', url, call.session.speaker or "anonymous")
+
     @admin.display(description="arguments")
     def pretty_arguments(self, call: ToolCall) -> str:
         return _pretty(call.arguments)
@@ -59,13 +68,20 @@ class ToolCallAdmin(admin.ModelAdmin):
     def pretty_result(self, call: ToolCall) -> str:
         return "–" if call.result is None else _pretty(call.result)
 
-    @admin.display(description="arguments")
-    def short_arguments(self, call: ToolCall) -> str:
-        return Truncator(json.dumps(call.arguments, ensure_ascii=False)).chars(60)
+    @admin.display(ordering="started_at")
+    def started(self, call: ToolCall) -> str:
+        return f"{call.started_at:%Y-%m-%d %H:%M:%S}"
 
-    @admin.display(description="error", ordering="error")
-    def short_error(self, call: ToolCall) -> str:
-        return Truncator(call.error or "–").chars(60)
+    @admin.display(description="ms", ordering="duration_ms")
+    def took(self, call: ToolCall) -> str:
+        return "–" if call.duration_ms is None else f"{call.duration_ms:,}"
+
+    @admin.display(description="arguments, error")
+    def said(self, call: ToolCall) -> str:
+        arguments = Truncator(json.dumps(call.arguments, ensure_ascii=False)).chars(80)
+        if not call.error:
+            return arguments
+        return format_html('{}<br><span class="tool-error">{}</span>', arguments, Truncator(call.error).chars(120))
 
 
 @admin.register(KnowledgeDocument)

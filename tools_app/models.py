@@ -1,7 +1,49 @@
 """What tools did, and what the knowledge tool knows."""
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
+
+from .registry import registry
+
+
+class ToolQuerySet(models.QuerySet):
+    def switched_off(self) -> set[str]:
+        """Names of the tools that an operator has switched off."""
+        return set(self.filter(enabled=False).values_list("name", flat=True))
+
+    def list_registered(self) -> None:
+        """Give every registered tool its row, for a list of all of them."""
+        names = {tool.name for tool in registry.all(wait=True)}
+        missing = names - set(self.values_list("name", flat=True))
+        self.bulk_create((Tool(name=name) for name in missing), ignore_conflicts=True)
+
+
+class Tool(models.Model):
+    """What operators say of a tool. One without a row is switched on."""
+
+    name = models.CharField("tool", max_length=64, primary_key=True)
+    enabled = models.BooleanField(
+        default=True, help_text="Off: conversations that start from now on do not have it; running ones keep it."
+    )
+    note = models.CharField(max_length=300, blank=True, help_text="For other operators: why it is off.")
+    updated_at = models.DateTimeField("changed", auto_now=True)
+    updated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="changed by",
+    )
+
+    objects = ToolQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ToolCallQuerySet(models.QuerySet):
@@ -49,7 +91,8 @@ class ToolCall(models.Model):
         indexes = (
             models.Index(fields=("-started_at",), name="toolcall_newest"),
             models.Index(fields=("session", "started_at"), name="toolcall_session_started"),
-            models.Index(fields=("name", "-started_at"), name="toolcall_name_newest"),
+            # All that statistics.py reads, so that it never opens the rows themselves.
+            models.Index(fields=("name", "-started_at", "status", "duration_ms"), name="toolcall_name_newest"),
             models.Index(fields=("status", "-started_at"), name="toolcall_status_newest"),
         )
 

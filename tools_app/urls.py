@@ -1,5 +1,8 @@
 from django.urls import path
 
-from .views import ToolListView
+from .views import ToolCallView, ToolListView
 
-urlpatterns = [path("tools", ToolListView.as_view(), name="tools")]
+urlpatterns = [
+    path("tools", ToolListView.as_view(), name="tools"),
+    path("tools/<str:name>/call", ToolCallView.as_view(), name="tool-call"),
+]

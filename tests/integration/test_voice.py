@@ -12,7 +12,7 @@ from sessions_app.emulator.speech import synthesise
 from sessions_app.models import LiveSession, TranscriptEntry
 from tests.integration.caller import Caller
 from tests.open_meteo import open_meteo
-from tools_app.models import ToolCall
+from tools_app.models import Tool, ToolCall
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -134,6 +134,21 @@ async def test_the_sessions_own_configuration_and_tools_reach_gemini(gemini):
     assert "get_weather" in text
     assert "execute_sql_query" not in text
     assert not caller.of_type("function_call")
+
+
+async def test_a_tool_that_is_switched_off_is_gone_from_the_next_conversation_and_stays_in_this_one(gemini, session):
+    async with Caller(session.pk) as running:
+        await running.converse()
+        await Tool.objects.acreate(name="get_weather", enabled=False)
+        await running.ask("What's the weather in New York?")
+        assert running.of_type("function_result")[-1]["status"] == "ok"
+    for allowed in (None, ["get_weather", "execute_sql_query"]):
+        other = await LiveSession.objects.acreate(allowed_tools=allowed)
+        async with Caller(other.pk) as caller:
+            await caller.converse()
+            declared = str(gemini.sessions[-1].setup)
+            assert "execute_sql_query" in declared
+            assert "get_weather" not in declared
 
 
 async def test_a_client_may_narrow_the_tools_but_not_widen_them(gemini):
