@@ -26,7 +26,7 @@ DOCUMENTS = "tools_app_knowledgedocument"
 PASSAGES = "tools_app_knowledgepassage"
 INDEX = "tools_app_knowledge_fts"
 # A title says more of what a passage is about than one word of its text; a heading, too.
-TITLE, HEADING, TEXT = 5.0, 2.0, 1.0
+TITLE, HEADING, TEXT = 3.0, 2.0, 1.0
 MAX_WORDS = 32
 PER_DOCUMENT = 2
 
