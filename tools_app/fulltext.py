@@ -71,9 +71,9 @@ SQLITE_GONE = [
 VECTOR = f"{INDEX}_vector(title, heading, text)"
 POSTGRESQL = [
     # As FTS5's tokenizer: no accents, and a word ends at any punctuation (PostgreSQL's parser makes one word of
-    # an address or a path). normalize() and regular expressions need no extension.
+    # an address or a path). Lower case by ICU, because a database of the locale C knows it of ASCII only.
     f"""CREATE FUNCTION {INDEX}_words(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-        SELECT regexp_replace(regexp_replace(normalize($1, NFKD), '[\\u0300-\\u036f]', '', 'g'),
+        SELECT regexp_replace(regexp_replace(lower(normalize($1, NFKD) COLLATE "und-x-icu"), '[\\u0300-\\u036f]', '', 'g'),
             '[^a-zA-Z0-9\\u0080-\\U0010ffff]+', ' ', 'g')
     $$""",
     f"""CREATE FUNCTION {VECTOR.replace("title, heading, text", "text, text, text")} RETURNS tsvector
@@ -129,9 +129,9 @@ HITS_POSTGRESQL = f"""
         SELECT lexeme FROM unnest(to_tsvector('pg_catalog.english', {INDEX}_words(%s)))
     ), found AS MATERIALIZED (
         SELECT id, fts_length AS length, lexeme, (fts_frequencies ->> lexeme)::float AS frequency
-        FROM {PASSAGES} CROSS JOIN words
+        -- OFFSET 0 keeps the planner from reading every passage once for each word.
+        FROM {PASSAGES} CROSS JOIN LATERAL (SELECT lexeme FROM words WHERE fts_frequencies ? lexeme OFFSET 0) AS word
         WHERE fts_vector @@ (SELECT string_agg(quote_literal(lexeme), ' | ')::tsquery FROM words)
-            AND fts_frequencies ? lexeme
     ), corpus AS MATERIALIZED (
         SELECT count(*) AS passages, avg(fts_length)::float AS length FROM {PASSAGES}
     ), rarity AS MATERIALIZED (

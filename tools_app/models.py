@@ -72,13 +72,27 @@ class KnowledgeDocumentQuerySet(models.QuerySet):
         keys = list(uncut.order_by("pk").values_list("pk", flat=True))
         for key in keys:
             with transaction.atomic(using=self.db):
-                # Locked, so that no passages of an older text come after those of a newer one.
-                for document in uncut.select_for_update().filter(pk=key):
-                    KnowledgePassage.objects.using(self.db).bulk_create(
-                        KnowledgePassage(document=document, position=position, title=document.title, **passage._asdict())
-                        for position, passage in enumerate(documents.cut(document.text))
+                # Locked, so that no passages of an older text come after those of a newer one, or twice.
+                document = self.select_for_update().filter(pk=key).first()
+                if document is not None and not document.passages.exists():
+                    document.passages.bulk_create(
+                        KnowledgePassage(
+                            document=document, position=position, title=document.title, heading=heading, text=text
+                        )
+                        for position, (heading, text) in enumerate(documents.cut(document.text))
                     )
         return len(keys)
+
+    def put(self, source: str, document: documents.Document) -> tuple[str, "KnowledgeDocument"]:
+        """Have this document under this source: "created", "changed" or "unchanged", and its row."""
+        row = self.filter(source=source).order_by("pk").first()
+        if row is None:
+            return "created", self.create(source=source, **document._asdict())
+        if (row.title, row.text) == document:
+            return "unchanged", row
+        row.title, row.text = document
+        row.save(using=self.db)
+        return "changed", row
 
 
 class KnowledgeDocument(models.Model):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.conf import settings
 
 from sessions_app.models import LiveSession
 from tests.integration.tools.databases import migrated
@@ -76,7 +77,11 @@ def _check_row(executor: ToolExecutor, outcome: ToolOutcome) -> None:
 def knowledge_databases(tmp_path_factory, django_db_setup, django_db_blocker) -> Iterator[dict[str, str]]:
     """The aliases of an SQLite and a PostgreSQL database that are nobody else's, by engine."""
     file = tmp_path_factory.mktemp("knowledge") / "knowledge.sqlite3"
-    sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(file)}
+    sqlite = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(file),
+        "OPTIONS": settings.DATABASES["default"]["OPTIONS"],
+    }
     with postgresql() as server, django_db_blocker.unblock():
         with migrated("sqlite", sqlite) as first, migrated("postgresql", server.settings) as second:
             yield {"sqlite": first, "postgresql": second}
