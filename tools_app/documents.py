@@ -34,8 +34,8 @@ NOT_TEXT = (
     *("script", "style", "noscript", "template", "nav", "svg", "iframe", "object", "select", "button", "textarea"),
 )
 BLOCKS = frozenset(
-    "address article aside blockquote body dd details div dl dt fieldset figcaption figure footer form header hr "
-    "main ol p pre section summary table tbody thead ul tr caption".split()
+    """address article aside blockquote body caption dd details div dl dt fieldset figcaption figure footer form header
+    hr main ol p pre section summary table tbody thead tr ul""".split()  # noqa: SIM905
 )
 
 # The best end of a passage comes first.

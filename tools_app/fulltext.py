@@ -14,6 +14,8 @@ Django remakes a SQLite table to alter it, and the triggers go with the old one:
 KnowledgeDocument or KnowledgePassage must run `install` again after it.
 """
 
+# ruff: noqa: S608  the SQL is made of constants only
+
 import re
 import unicodedata
 from typing import Any
@@ -37,7 +39,7 @@ STOP_WORDS = frozenset(
     been being have has had having do does did doing a an the and but if or because as until while of at by for with
     about against between into through during before after above below to from up down in out on off over under again
     further then once here there when where why how all any both each few more most other some such no nor not only
-    own same so than too very s t can will just don should now""".split()
+    own same so than too very s t can will just don should now""".split()  # noqa: SIM905
 )
 
 SQLITE = [
@@ -73,7 +75,8 @@ POSTGRESQL = [
     # As FTS5's tokenizer: no accents, and a word ends at any punctuation (PostgreSQL's parser makes one word of
     # an address or a path). Lower case by ICU, because a database of the locale C knows it of ASCII only.
     f"""CREATE FUNCTION {INDEX}_words(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-        SELECT regexp_replace(regexp_replace(lower(normalize($1, NFKD) COLLATE "und-x-icu"), '[\\u0300-\\u036f]', '', 'g'),
+        SELECT regexp_replace(
+            regexp_replace(lower(normalize($1, NFKD) COLLATE "und-x-icu"), '[\\u0300-\\u036f]', '', 'g'),
             '[^a-zA-Z0-9\\u0080-\\U0010ffff]+', ' ', 'g')
     $$""",
     f"""CREATE FUNCTION {VECTOR.replace("title, heading, text", "text, text, text")} RETURNS tsvector
@@ -147,9 +150,10 @@ WITH hits AS MATERIALIZED ({{hits}}), placed AS (
     FROM hits JOIN {PASSAGES} AS passage ON passage.id = hits.id
 )
 SELECT passage.title, document.source, passage.text, score
-FROM placed JOIN {PASSAGES} AS passage ON passage.id = placed.id JOIN {DOCUMENTS} AS document ON document.id = passage.document_id
+FROM placed JOIN {PASSAGES} AS passage ON passage.id = placed.id
+    JOIN {DOCUMENTS} AS document ON document.id = passage.document_id
 WHERE place <= {PER_DOCUMENT} ORDER BY score DESC, placed.id LIMIT %s
-"""  # noqa: S608  constants only
+"""
 
 
 def install(apps: Any, schema_editor: Any) -> None:

@@ -121,7 +121,7 @@ class KnowledgeDocument(models.Model):
 
 
 class KnowledgePassage(models.Model):
-    """A part of a document, as it is found and read out. Made by `KnowledgeDocument.objects.cut()`, edited by nobody."""
+    """A part of a document, as it is found and read out; made by `KnowledgeDocument.objects.cut()` alone."""
 
     document = models.ForeignKey(KnowledgeDocument, on_delete=models.CASCADE, related_name="passages")
     position = models.PositiveIntegerField()

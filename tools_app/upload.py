@@ -45,8 +45,8 @@ class UploadForm(forms.Form):
 def upload_view(model_admin: admin.ModelAdmin, request: HttpRequest) -> HttpResponse:
     if not model_admin.has_add_permission(request):
         raise PermissionDenied
-    form = UploadForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
+    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
+    if form.is_valid():
         counts: Counter[str] = Counter()
         for file in form.cleaned_data["files"]:
             try:

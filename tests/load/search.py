@@ -1,13 +1,11 @@
 """How long a search takes among many passages, on SQLite and on PostgreSQL: `python -m tests.load.search [20000]`."""
 
-import itertools
 import os
 import random
 import statistics
 import sys
 import tempfile
 import time
-import tomllib
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
@@ -20,6 +18,7 @@ from tests.integration.tools.databases import migrated  # noqa: E402
 from tests.postgresql import postgresql  # noqa: E402
 from tools_app.demo.knowledge import FOLDER  # noqa: E402
 from tools_app.fulltext import search  # noqa: E402
+from tools_app.management.commands.evaluate_search import read_questions  # noqa: E402
 from tools_app.models import KnowledgeDocument, KnowledgePassage  # noqa: E402
 
 DATA = Path(__file__).parents[1] / "integration/tools/knowledge"
@@ -53,7 +52,7 @@ def measure(using: str, passages: int) -> None:
     began = time.perf_counter()
     fill(using, passages)
     filled = time.perf_counter() - began
-    questions = list(itertools.chain(*tomllib.loads((DATA / "questions.toml").read_text()).values()))
+    questions = list(read_questions(DATA / "questions.toml"))
     search(questions[0], 5, using)
     took = []
     for question in questions:

@@ -82,9 +82,13 @@ def knowledge_databases(tmp_path_factory, django_db_setup, django_db_blocker) ->
         "NAME": str(file),
         "OPTIONS": settings.DATABASES["default"]["OPTIONS"],
     }
-    with postgresql() as server, django_db_blocker.unblock():
-        with migrated("sqlite", sqlite) as first, migrated("postgresql", server.settings) as second:
-            yield {"sqlite": first, "postgresql": second}
+    with (
+        postgresql() as server,
+        django_db_blocker.unblock(),
+        migrated("sqlite", sqlite) as first,
+        migrated("postgresql", server.settings) as second,
+    ):
+        yield {"sqlite": first, "postgresql": second}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

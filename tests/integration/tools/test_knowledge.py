@@ -157,7 +157,8 @@ def test_passages_are_read_out_as_they_are(knowledge_database):
     [
         ("Déjà vu", "deja"), ("deja vu", "DÉJÀ"), ("It was e\u0301te\u0301.", "été"), ("Straße", "straße"),
         ("Привет, мир", "привет"), ("write to help@example.com", "example"), ("the snake_case name", "case"),
-        ("a multi-day trip", "multi"), ("see docs/returns.md", "returns"), ("日本語 です", "日本語"), ("5.90 dollars", "5.90"),
+        ("a multi-day trip", "multi"), ("see docs/returns.md", "returns"), ("日本語 です", "日本語"),
+        ("5.90 dollars", "5.90"),
     ],
 )  # fmt: skip
 def test_words_of_any_language_and_form_are_found(knowledge_database, text, query):

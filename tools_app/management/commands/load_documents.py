@@ -14,6 +14,7 @@ from tools_app import documents
 from tools_app.models import KnowledgeDocument
 
 MAX_SOURCE = 500  # the model's field
+OUTCOMES = ("created", "changed", "unchanged", "deleted", "skipped")
 
 
 class Command(BaseCommand):
@@ -60,14 +61,8 @@ class Command(BaseCommand):
             if sum(counts.values()) == counts["skipped"]:
                 raise CommandError(f"{folder} holds no document, so nothing was deleted; is it the right folder?")
             counts["deleted"] = self._delete(prefix, sources, dry_run, verbosity)
-        words = [
-            "created",
-            "changed",
-            "unchanged",
-            *["deleted"] * delete_missing,
-            *["skipped"] * bool(counts["skipped"]),
-        ]
-        summary = ", ".join(f"{counts[word]} {word}" for word in words)
+        told = {"created", "changed", "unchanged", *counts}
+        summary = ", ".join(f"{counts[word]} {word}" for word in OUTCOMES if word in told)
         self.stdout.write(f"{summary}{' (a dry run: nothing was written)' if dry_run else ''}.")
 
     def _load(self, path: Path, source: str, dry_run: bool) -> str:
