@@ -54,7 +54,7 @@ def test_a_file_again_replaces_its_document_and_one_that_is_none_gets_a_sentence
         ("a.md", b"# One\n\nwombats"),
         ("b.md", b"# Two\n\nzebras"),
         ("c.md", b"x"),
-        ("notes.pdf", b"%PDF"),
+        ("d.pdf", b"%PDF"),
     )
     assert told == [
         "d.pdf is not understood: convert it to Markdown, text or HTML.",

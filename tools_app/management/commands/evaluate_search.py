@@ -13,7 +13,7 @@ LOOKED_AT = 20
 
 
 class Figures(NamedTuple):
-    """`ranks`: the place of the right document by question, from 1; None if it is not among the first LOOKED_AT results.
+    """`ranks`: the place of the right document by question, from 1; None: not among the first LOOKED_AT results.
 
     `recall`: the share of questions whose document is among the first five. `mrr`: the mean of 1 / rank.
     """
