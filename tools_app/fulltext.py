@@ -74,17 +74,16 @@ VECTOR = f"{INDEX}_vector(title, heading, text)"
 POSTGRESQL = [
     # As FTS5's tokenizer: no accents, and a word ends at any punctuation (PostgreSQL's parser makes one word of
     # an address or a path). Lower case by ICU, because a database of the locale C knows it of ASCII only.
-    f"""CREATE FUNCTION {INDEX}_words(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-        SELECT regexp_replace(
+    # RETURN binds names now; a body in $$ would look them up in a restore of a dump, which has no search_path.
+    f"""CREATE FUNCTION {INDEX}_words(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN
+        regexp_replace(
             regexp_replace(lower(normalize($1, NFKD) COLLATE "und-x-icu"), '[\\u0300-\\u036f]', '', 'g'),
-            '[^a-zA-Z0-9\\u0080-\\U0010ffff]+', ' ', 'g')
-    $$""",
-    f"""CREATE FUNCTION {VECTOR.replace("title, heading, text", "text, text, text")} RETURNS tsvector
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-        SELECT setweight(to_tsvector('pg_catalog.english', {INDEX}_words($1)), 'A')
+            '[^a-zA-Z0-9\\u0080-\\U0010ffff]+', ' ', 'g')""",
+    f"""CREATE FUNCTION {INDEX}_vector(text, text, text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN
+        setweight(to_tsvector('pg_catalog.english', {INDEX}_words($1)), 'A')
             || setweight(to_tsvector('pg_catalog.english', {INDEX}_words($2)), 'B')
-            || to_tsvector('pg_catalog.english', {INDEX}_words($3))
-    $$""",
+            || to_tsvector('pg_catalog.english', {INDEX}_words($3))""",
     f"""CREATE FUNCTION {INDEX}_frequencies(tsvector) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         SELECT coalesce(jsonb_object_agg(lexeme, (
             SELECT sum(CASE weight WHEN 'A' THEN {TITLE} WHEN 'B' THEN {HEADING} ELSE {TEXT} END)

@@ -1,5 +1,6 @@
 """Documents, their passages and the index, on SQLite and on PostgreSQL."""
 
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,6 +8,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connections, transaction
 
+from tests.integration.tools.databases import migrated
+from tests.programs import require_program
 from tools_app import documents
 from tools_app.builtin.knowledge import MAX_TITLES, describe_documents
 from tools_app.demo import knowledge
@@ -178,6 +181,29 @@ def test_punctuation_is_never_syntax(knowledge_database, query):
     objects(knowledge_database).create(title="AI", text="x y z")
     assert isinstance(search(query, 5, knowledge_database), list)
     assert objects(knowledge_database).count() == 1
+
+
+def test_a_dump_of_postgresql_can_be_restored(knowledge_databases, django_db_blocker):
+    """A restore has no search_path: functions must not need one."""
+    with django_db_blocker.unblock():
+        objects("postgresql").create(title="Quokkas", text="They smile.")
+        settings = connections["postgresql"].settings_dict
+        execute("postgresql", "CREATE DATABASE restored")
+        try:
+            server = ["-h", settings["HOST"], "-U", settings["USER"]]
+            dump = subprocess.run(
+                [require_program("PostgreSQL", "pg_dump"), *server, settings["NAME"]], capture_output=True, check=True
+            )
+            command = [require_program("PostgreSQL", "psql"), *server, "-qX", "-v", "ON_ERROR_STOP=1", "restored"]
+            restored = subprocess.run(command, input=dump.stdout, capture_output=True)
+            assert restored.stderr == b""
+            with migrated("restored", {**settings, "NAME": "restored"}) as alias:
+                assert titles("smile", alias) == ["Quokkas"]
+                objects(alias).update(text="Wombats.")
+                assert titles("wombat", alias) == ["Quokkas"]
+        finally:
+            execute("postgresql", "DROP DATABASE restored")
+            objects("postgresql").all().delete()
 
 
 @pytest.mark.django_db
