@@ -67,7 +67,6 @@ def _take(model_admin: admin.ModelAdmin, request: HttpRequest, file: UploadedFil
     with transaction.atomic():
         outcome, row = KnowledgeDocument.objects.put(file.name or "", document)
         if outcome == "changed" and not model_admin.has_change_permission(request, row):
-            transaction.set_rollback(True)
             raise documents.Unreadable("would replace a document, which you have no permission to change")
         if outcome != "unchanged":
             log = model_admin.log_addition if outcome == "created" else model_admin.log_change

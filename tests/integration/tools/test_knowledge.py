@@ -88,6 +88,14 @@ def test_passages_and_index_follow_every_change(knowledge_database, change):
         assert bool(titles(word, knowledge_database)) == (word in whole.lower()), word
 
 
+def test_saving_makes_the_passages_at_once(knowledge_database):
+    document = objects(knowledge_database).create(title="Quokkas", text="They smile.")
+    assert [passage.text for passage in document.passages.all()] == ["They smile."]
+    document.text = "Wombats."
+    document.save()
+    assert [passage.text for passage in document.passages.all()] == ["Wombats."]
+
+
 def test_a_change_that_is_rolled_back_changes_nothing(knowledge_database):
     objects(knowledge_database).create(title="Quokkas", text="They smile.")
     with transaction.atomic(using=knowledge_database):
