@@ -1,17 +1,21 @@
 """Tool calls to look at, documents to edit."""
 
 import json
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
 
 from .admin_filters import DayFilter, NameFilter, PeriodFilter, StatusFilter
 from .dashboard import ToolAdmin
 from .models import KnowledgeDocument, ToolCall
+from .upload import upload_view
+
+SHOWN_PASSAGES = 50
 
 __all__ = ["KnowledgeDocumentAdmin", "ToolAdmin", "ToolCallAdmin"]
 
@@ -88,4 +92,25 @@ class ToolCallAdmin(admin.ModelAdmin):
 class KnowledgeDocumentAdmin(admin.ModelAdmin):
     list_display = ("title", "source", "updated_at")
     search_fields = ("title", "text", "source")
-    readonly_fields = ("created_at", "updated_at")
+    readonly_fields = ("created_at", "updated_at", "passages")
+    fieldsets = (
+        (None, {"fields": ("title", "text", "source", "created_at", "updated_at")}),
+        ("Passages", {"fields": ("passages",), "classes": ("collapse",)}),
+    )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(partial(upload_view, self))
+        return [path("upload/", view, name="tools_app_knowledgedocument_upload"), *super().get_urls()]
+
+    @admin.display(description="as they are found")
+    def passages(self, document: KnowledgeDocument) -> str:
+        if document.pk is None:
+            return "Made when the document is saved."
+        KnowledgeDocument.objects.filter(pk=document.pk).cut()
+        count = document.passages.count()
+        shown = format_html_join(
+            "",
+            '<p><strong>{}</strong></p><p style="white-space:pre-wrap">{}</p>',
+            ((passage.heading, passage.text) for passage in document.passages.all()[:SHOWN_PASSAGES]),
+        )
+        return format_html("{}{}", shown, f"and {count - SHOWN_PASSAGES} more" if count > SHOWN_PASSAGES else "")

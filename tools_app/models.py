@@ -1,9 +1,12 @@
 """What tools did, and what the knowledge tool knows."""
 
+from typing import Any
+
 from django.conf import settings
-from django.db import models
+from django.db import models, router, transaction
 from django.utils import timezone
 
+from . import documents
 from .registry import registry
 
 
@@ -100,17 +103,78 @@ class ToolCall(models.Model):
         return f"{self.name} · {self.get_status_display()}"
 
 
-class KnowledgeDocument(models.Model):
-    """A text that the knowledge tool finds. The full-text index follows every change (see fulltext.py)."""
+class KnowledgeDocumentQuerySet(models.QuerySet):
+    def cut(self) -> int:
+        """Make the passages of those documents that have none, and return how many documents that were.
 
-    title = models.CharField(max_length=200)
-    text = models.TextField()
+        They are new, or their text or title was changed: a trigger deletes the passages then, whoever changed it
+        (see fulltext.py).
+        """
+        uncut = self.filter(~models.Exists(KnowledgePassage.objects.filter(document=models.OuterRef("pk"))))
+        keys = list(uncut.order_by("pk").values_list("pk", flat=True))
+        for key in keys:
+            with transaction.atomic(using=self.db):
+                # Locked, so that no passages of an older text come after those of a newer one, or twice.
+                document = self.select_for_update().filter(pk=key).first()
+                if document is not None and not document.passages.exists():
+                    document.passages.bulk_create(
+                        KnowledgePassage(
+                            document=document, position=position, title=document.title, heading=heading, text=text
+                        )
+                        for position, (heading, text) in enumerate(documents.cut(document.text))
+                    )
+        return len(keys)
+
+    def put(self, source: str, document: documents.Document) -> tuple[str, "KnowledgeDocument"]:
+        """Have this document under this source: "created", "changed" or "unchanged", and its row."""
+        row = self.filter(source=source).order_by("pk").first()
+        if row is None:
+            return "created", self.create(source=source, **document._asdict())
+        if (row.title, row.text) == document:
+            return "unchanged", row
+        row.title, row.text = document
+        row.save(using=self.db)
+        return "changed", row
+
+
+class KnowledgeDocument(models.Model):
+    """A text that the knowledge tool finds, by its passages."""
+
+    title = models.CharField(max_length=documents.MAX_TITLE)
+    text = models.TextField(help_text="Markdown or plain text.")
     source = models.CharField(max_length=500, blank=True, help_text="Where it comes from: a file, a URL, a person.")
     created_at = models.DateTimeField("created", auto_now_add=True)
     updated_at = models.DateTimeField("updated", auto_now=True)
+
+    objects = KnowledgeDocumentQuerySet.as_manager()
 
     class Meta:
         ordering = ("title",)
 
     def __str__(self) -> str:
         return self.title
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """With its passages, in one transaction."""
+        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=using):
+            super().save(*args, **kwargs)
+            type(self).objects.using(using).filter(pk=self.pk).cut()
+
+
+class KnowledgePassage(models.Model):
+    """A part of a document, as it is found and read out; made by `KnowledgeDocument.objects.cut()` alone."""
+
+    document = models.ForeignKey(KnowledgeDocument, on_delete=models.CASCADE, related_name="passages")
+    position = models.PositiveIntegerField()
+    # The document's own, again: a full-text index reads one table.
+    title = models.CharField(max_length=documents.MAX_TITLE)
+    heading = models.CharField(max_length=documents.MAX_HEADING, help_text="The headings above it.")
+    text = models.TextField()
+
+    class Meta:
+        ordering = ("document", "position")
+        constraints = (models.UniqueConstraint(fields=("document", "position"), name="passage_position"),)
+
+    def __str__(self) -> str:
+        return f"{self.title} › {self.heading}" if self.heading else self.title

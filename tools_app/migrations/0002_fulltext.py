@@ -1,8 +1,8 @@
 from django.db import migrations
 
-from tools_app.fulltext import install, uninstall
-
 
 class Migration(migrations.Migration):
+    """Indexed whole documents; 0005_passages indexes passages in their place."""
+
     dependencies = [("tools_app", "0001_initial")]
-    operations = [migrations.RunPython(install, uninstall)]
+    operations = []

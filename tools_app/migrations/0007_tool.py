@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tools_app', '0003_reliability'),
+        ('tools_app', '0005_passages'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,16 +1,19 @@
 import asyncio
 import datetime
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.conf import settings
 
 from sessions_app.models import LiveSession
+from tests.integration.tools.databases import migrated
+from tests.postgresql import postgresql
 from tools_app.demo import shop
 from tools_app.executor import ToolExecutor, ToolOutcome
-from tools_app.models import ToolCall
+from tools_app.models import KnowledgeDocument, ToolCall
 
 NOW = datetime.datetime(2026, 11, 22, 15, 30)
 
@@ -68,3 +71,30 @@ def _check_row(executor: ToolExecutor, outcome: ToolOutcome) -> None:
     assert (row.status, row.result, row.error) == (outcome.status, outcome.result, outcome.error or "")
     assert row.duration_ms == outcome.duration_ms
     row.delete()
+
+
+@pytest.fixture(scope="session")
+def knowledge_databases(tmp_path_factory, django_db_setup, django_db_blocker) -> Iterator[dict[str, str]]:
+    """The aliases of an SQLite and a PostgreSQL database that are nobody else's, by engine."""
+    file = tmp_path_factory.mktemp("knowledge") / "knowledge.sqlite3"
+    sqlite = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(file),
+        "OPTIONS": settings.DATABASES["default"]["OPTIONS"],
+    }
+    with (
+        postgresql() as server,
+        django_db_blocker.unblock(),
+        migrated("sqlite", sqlite) as first,
+        migrated("postgresql", server.settings) as second,
+    ):
+        yield {"sqlite": first, "postgresql": second}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def knowledge_database(request, knowledge_databases, django_db_blocker) -> Iterator[str]:
+    """The alias of a database with no documents; the test runs once for each engine."""
+    alias = knowledge_databases[request.param]
+    with django_db_blocker.unblock():
+        yield alias
+        KnowledgeDocument.objects.using(alias).all().delete()

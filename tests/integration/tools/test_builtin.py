@@ -188,33 +188,6 @@ def test_questions_find_their_document(query, title):
     assert all(result["passage"] and result["source"].startswith("demo/") for result in found)
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    "query",
-    ['"', "'", "AI AND", "OR", "NOT AI", "NEAR(a, b)", "title:", "-", "*", "a*", "^a", "(", ")", "{a}", ";", "%",
-     "a\x00b", "'; DROP TABLE tools_app_knowledgedocument; --", "+" * 500, "AI" * 250, " ".join("abcdefghij" * 20),
-     "日本語", "ﷺ"],
-)  # fmt: skip
-def test_punctuation_is_never_syntax(query):
-    knowledge.load()
-    assert isinstance(search(query, 5), list)
-    assert KnowledgeDocument.objects.count() > 10
-
-
-@pytest.mark.django_db
-def test_the_index_follows_every_change():
-    document = KnowledgeDocument.objects.create(title="Quokkas", text="A small marsupial of Rottnest Island.")
-    assert [result["title"] for result in search("marsupials", 5)] == ["Quokkas"]
-    document.text = "Smiles a lot."
-    document.save()
-    assert search("marsupial", 5) == []
-    assert len(search("smiling", 5)) == 1
-    KnowledgeDocument.objects.update(text="Déjà vu")
-    assert len(search("deja", 5)) == 1
-    KnowledgeDocument.objects.all().delete()
-    assert search("deja", 5) == []
-
-
 async def test_the_knowledge_tools_result(call):
     await KnowledgeDocument.objects.acreate(title="Quokkas", text="They smile.", source="zoo.md")
     result = (await call("search_knowledge_base", query="quokka smile", maxResults=3.0)).result

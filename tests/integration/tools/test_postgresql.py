@@ -5,12 +5,9 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from django.db.utils import ConnectionHandler
 
 from tests.postgresql import postgresql
-from tools_app import fulltext
 from tools_app.exceptions import ToolError
-from tools_app.models import KnowledgeDocument
 from tools_app.readonly_postgresql import select_rows
 from tools_app.readonly_sql import Limits, describe, select
 
@@ -175,28 +172,3 @@ def test_a_server_that_is_away_is_a_sentence(tmp_path):
         select(away, "SELECT 1")
     with pytest.raises(ToolError, match="cannot be read"):
         describe(away)
-
-
-def test_documents_are_found_by_postgresqls_own_search(server, monkeypatch, django_db_blocker):
-    with django_db_blocker.unblock():
-        connection = ConnectionHandler({"default": server})["default"]
-        try:
-            monkeypatch.setattr(fulltext, "connection", connection)
-            with connection.schema_editor() as editor:
-                editor.create_model(KnowledgeDocument)
-                fulltext.install(None, editor)
-            for title, text in (("Quokkas", "They smile."), ("Smiles", "Quokkas do it."), ("Rain", "Wet.")):
-                with connection.cursor() as cursor:
-                    cursor.execute(
-                        "INSERT INTO tools_app_knowledgedocument (title, text, source, created_at, updated_at) "
-                        "VALUES (%s, %s, '', now(), now())",
-                        [title, text],
-                    )
-            assert [found["title"] for found in fulltext.search("quokka", 5)] == ["Quokkas", "Smiles"]
-            assert [found["title"] for found in fulltext.search("rainy quokka", 1)] == ["Quokkas"]
-            for hostile in ("'", "& | !", "a:*", "()", '"', "\\", "x" * 500):
-                assert isinstance(fulltext.search(hostile, 5), list)
-            with connection.schema_editor() as editor:
-                fulltext.uninstall(None, editor)
-        finally:
-            connection.close()
