@@ -86,7 +86,8 @@ OPEN_METEO_GEOCODING_URL = env.str("OPEN_METEO_GEOCODING_URL", default="https://
 OPEN_METEO_FORECAST_URL = env.str("OPEN_METEO_FORECAST_URL", default="https://api.open-meteo.com/v1/forecast")
 # The databases that execute_sql_query reads, by the name that the model uses. "main" is the demo shop unless set.
 DEMO_DATABASE = database("DEMO_DATABASE_URL", "sqlite:///var/demo_shop.sqlite3")
-SQL_DATABASES = {"main": DEMO_DATABASE}
+# Others as a JSON object: {"sales": {"URL": "postgres://…", "TABLES": ["invoices"], "DESCRIPTION": "…"}}
+SQL_DATABASES = {"main": DEMO_DATABASE} | env.json("SQL_DATABASES", default={})
 
 # --- Django -----------------------------------------------------------------------------------------------------
 

@@ -7,4 +7,6 @@ class ToolsConfig(AppConfig):
     verbose_name = "Tools"
 
     def ready(self) -> None:
+        from . import sql_databases  # noqa: F401  its checks
+
         autodiscover_modules("tools")

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from django.db.utils import ConnectionHandler
+from sqlglot import exp
 
 from tests.postgresql import postgresql
 from tools_app import fulltext
 from tools_app.exceptions import ToolError
 from tools_app.models import KnowledgeDocument
 from tools_app.readonly_postgresql import select_rows
-from tools_app.readonly_sql import Limits, describe, select
+from tools_app.readonly_sql import Limits, select
+from tools_app.sql_check import Query
+from tools_app.sql_schema import tables
 
 HOSTILE = [
     "DELETE FROM orders",
@@ -127,9 +130,9 @@ def test_a_hostile_query_is_refused_in_a_sentence_and_changes_nothing(server, qu
     ],
 )
 def test_the_connection_itself_cannot_write_even_if_the_parser_is_deceived(server, query, monkeypatch):
-    monkeypatch.setattr("tools_app.readonly_postgresql._check_names", lambda database, sql: None)
+    monkeypatch.setattr("tools_app.readonly_postgresql.check_names", lambda database, tree: None)
     before = state(server)
-    with pytest.raises(ToolError), select_rows(server, query, Limits()) as (_, rows):  # noqa: PT012
+    with pytest.raises(ToolError), select_rows(server, Query(query, exp.Select()), Limits()) as (_, rows):  # noqa: PT012
         list(rows)
         raise ToolError("It ran; what counts is that nothing changed.")
     assert state(server) == before
@@ -161,9 +164,14 @@ def test_rows_are_cut_at_the_limit_and_said_so(server):
 
 
 def test_tables_are_described_and_only_listed_ones_are_read(server):
-    assert describe(server)["orders"] == ["id integer", "total numeric", "created_at timestamp with time zone"]
+    orders = next(table for table in tables(server) if table.name == "orders")
+    assert list(map(str, orders.columns)) == [
+        "id integer",
+        "total numeric(10,2)",
+        "created_at timestamp with time zone",
+    ]
     some = {**server, "TABLES": ["orders"]}
-    assert list(describe(some)) == ["orders"]
+    assert [table.name for table in tables(some)] == ["orders"]
     assert select(some, "WITH o AS (SELECT 1 FROM orders) SELECT count(*) FROM o").rows == [[1000]]
     with pytest.raises(ToolError, match="'secrets' may not be read; the tables are: orders"):
         select(some, "SELECT * FROM secrets")
@@ -174,7 +182,7 @@ def test_a_server_that_is_away_is_a_sentence(tmp_path):
     with pytest.raises(ToolError, match="cannot be reached"):
         select(away, "SELECT 1")
     with pytest.raises(ToolError, match="cannot be read"):
-        describe(away)
+        tables(away)
 
 
 def test_documents_are_found_by_postgresqls_own_search(server, monkeypatch, django_db_blocker):
