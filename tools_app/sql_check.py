@@ -39,8 +39,8 @@ class Query:
     tree: exp.Expression
 
 
-def check(sql: str, dialect: str, max_length: int = MAX_LENGTH) -> Query:
-    """The one SELECT that this is. Raises ToolError for anything else."""
+def check(sql: str, dialect: str, max_length: int = MAX_LENGTH, *, placeholders: bool = False) -> Query:
+    """The one SELECT that this is, `placeholders` such as :start allowed or not. Raises ToolError for all else."""
     if len(sql) > max_length:
         raise ToolError(f"The query is longer than {max_length} characters; write a shorter one.")
     if "\x00" in sql:
@@ -60,7 +60,7 @@ def check(sql: str, dialect: str, max_length: int = MAX_LENGTH) -> Query:
     for part in statement.walk():
         if isinstance(part, (exp.Into, exp.Lock, exp.DML, exp.DDL)) and not isinstance(part, exp.Query):
             raise ToolError(f"Only reading is allowed, and this query has {part.key.upper()}; nothing was changed.")
-        if isinstance(part, (exp.Placeholder, exp.Parameter)):
+        if isinstance(part, (exp.Placeholder, exp.Parameter)) and not placeholders:
             raise ToolError(f"The query has the placeholder {part.sql(dialect)!r}; write the value itself.")
     return Query(_text(tokens, sql), statement)
 

@@ -246,7 +246,4 @@ async def test_an_unknown_database_is_a_sentence_that_names_the_known(call, demo
 async def test_a_missing_demo_shop_says_which_command_makes_it(call, demo_shop):
     os.unlink(demo_shop["NAME"])
     assert "run `python manage.py load_demo`" in (await call("execute_sql_query", query="SELECT 1")).error
-    assert (
-        "load_demo" in (await call("get_analytics", metric="users", startDate="2026-01-01", endDate="2026-01-02")).error
-    )
     assert "'main': not available now" in describe_databases()
