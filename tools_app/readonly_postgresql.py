@@ -17,6 +17,16 @@ from .readonly_sql import Limits, Rows, some_of
 from .sql_check import Query, fold, real_tables
 
 CONNECT_SECONDS = 3
+# Of OPTIONS, as Django's DATABASES have them: how to get there, and no settings of the session.
+CONNECTION_OPTIONS = {
+    "host",
+    "hostaddr",
+    "service",
+    "passfile",
+    "channel_binding",
+    "gssencmode",
+    "target_session_attrs",
+}
 # Functions that sqlglot knows by a type of their own are the harmless ones of every dialect; these it does not know.
 FUNCTION_NAMES = """
     age array_length array_lower array_ndims array_positions array_replace array_to_json array_to_string array_upper
@@ -36,8 +46,8 @@ FUNCTIONS = frozenset(FUNCTION_NAMES.split())
 # One call of these makes a gigabyte.
 GROWING = (exp.Repeat, exp.Pad, exp.Format, exp.Space)
 MAX_ROW = 1_000_000
-# libpq reads a row whole, however large, so the server has to refuse it; the cast fails and says why. As text, because
-# pg_column_size() is that of a compressed value.
+# libpq reads a row whole, however large, so the server has to refuse it; the cast fails and says why. Measured as text,
+# which is how it comes: pg_column_size() may be that of a compressed value.
 BOUNDED = """SELECT q.* FROM (
 {query}
 ) AS q WHERE CASE WHEN octet_length(q::text) > {limit}
@@ -91,17 +101,19 @@ def connect(database: dict[str, Any], seconds: float) -> psycopg.Connection:
         # Else the parser and the server would not agree where a text with a backslash ends.
         "standard_conforming_strings": "on",
     }
-    tls = {name: value for name, value in database.get("OPTIONS", {}).items() if name.startswith("ssl")}
+    given = database.get("OPTIONS") or {}
+    parameters = {
+        "dbname": database["NAME"],
+        "user": database.get("USER") or None,
+        "password": database.get("PASSWORD") or None,
+        "host": database.get("HOST") or None,
+        "port": database.get("PORT") or None,
+    } | {name: value for name, value in given.items() if name.startswith("ssl") or name in CONNECTION_OPTIONS}
     connection = psycopg.connect(
-        dbname=database["NAME"],
-        user=database.get("USER") or None,
-        password=database.get("PASSWORD") or None,
-        host=database.get("HOST") or None,
-        port=database.get("PORT") or None,
+        **parameters,
         connect_timeout=CONNECT_SECONDS,
         options=" ".join(f"-c {name}={value}" for name, value in options.items()),
         application_name="gemlive tools",
-        **tls,
     )
     connection.read_only = True
     return connection
