@@ -124,6 +124,10 @@ def check_names(database: dict[str, Any], tree: exp.Expression) -> None:
     for function in tree.find_all(exp.Anonymous):
         if function.name.lower() not in FUNCTIONS:
             raise ToolError(f"The query was refused: the function {function.name}() is not allowed.")
+    for dot in tree.find_all(exp.Dot):
+        if isinstance(dot.expression, exp.Func):
+            # Not the one that the parser knows by this name.
+            raise ToolError(f"The query was refused: write the function {dot.expression.key}() without a schema.")
     for growing in tree.find_all(*GROWING):
         raise ToolError(f"The query was refused: the function {growing.key}() is not allowed.")
     for table in tree.find_all(exp.Table):

@@ -240,6 +240,7 @@ POSTGRESQL = [
     f"SELECT CAST(pg_read_file('{FILE}') AS text)",
     f"SELECT pg_read_file('{FILE}') COLLATE \"C\"",
     f"SELECT '{FILE}'.pg_read_file",
+    "SELECT public.lower('x')",
     "SELECT pg_ls_dir('/')",
     "SELECT pg_stat_file('PG_VERSION')",
     "SELECT pg_sleep(60)",
