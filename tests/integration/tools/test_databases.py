@@ -179,6 +179,16 @@ def test_the_environment_adds_databases(tmp_path, demo_shop):
     assert "Database 'main' (SQLite): customers(" in found.stdout
 
 
+@pytest.mark.parametrize("value", ["{bad", "[1]", "sales"])
+def test_an_environment_that_is_no_json_object_is_a_sentence(value):
+    found = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        env={**os.environ, "SQL_DATABASES": value, "DJANGO_SETTINGS_MODULE": "gemlive_project.settings"},
+        capture_output=True, text=True, cwd=Path(__file__).parents[3],
+    )  # fmt: skip
+    assert "ImproperlyConfigured: SQL_DATABASES must be a JSON object such as" in found.stderr
+
+
 def test_an_account_that_may_more_than_read_is_a_warning_where_databases_are_asked(settings, db, capfd):
     with postgresql() as server:
         with server.connect() as connection:
