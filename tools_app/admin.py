@@ -107,7 +107,8 @@ class MetricAdmin(admin.ModelAdmin):
             report = metrics.report(metric, today - datetime.timedelta(days=29), today, "day")
         except ToolError as error:
             return format_html('<span class="errornote">{}</span>', str(error))
-        context = {"report": report, "bars": _bars(report["dataPoints"])}
+        highest = max(point["value"] or 0 for point in report["dataPoints"])
+        context = {"report": report, "bars": _bars(report["dataPoints"]), "highest": highest}
         return render_to_string("admin/tools_app/metric_preview.html", context)
 
 

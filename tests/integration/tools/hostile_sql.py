@@ -24,6 +24,7 @@ WRITES = [
     "REPLACE INTO customers VALUES (1, 'x', 'y')",
     "MERGE INTO orders USING customers ON true WHEN MATCHED THEN DELETE",
     "TRUNCATE orders",
+    "EXPLAIN QUERY PLAN SELECT 1",
     "WITH gone AS (SELECT 1) DELETE FROM orders",
     "WITH gone AS (DELETE FROM orders RETURNING *) SELECT * FROM gone",
     "WITH gone AS (UPDATE orders SET total = 0 RETURNING *) SELECT * FROM gone",

@@ -17,68 +17,6 @@ from tools_app.readonly_sql import Limits, select
 from tools_app.sql_check import Query
 from tools_app.sql_schema import tables
 
-HOSTILE = [
-    "DELETE FROM orders",
-    "UPDATE orders SET total = 0",
-    "INSERT INTO orders VALUES (9, 9, now())",
-    "DROP TABLE orders",
-    "TRUNCATE orders",
-    "CREATE TABLE t (x int)",
-    "SELECT * INTO t FROM orders",
-    "ALTER ROLE postgres PASSWORD 'x'",
-    "COMMIT; BEGIN READ WRITE; DELETE FROM orders; COMMIT",
-    "SELECT 1; DELETE FROM orders",
-    "SET statement_timeout = 0",
-    "SET TRANSACTION READ WRITE",
-    "RESET ALL",
-    "COPY orders TO PROGRAM 'touch /tmp/evil'",
-    "COPY orders FROM '/etc/passwd'",
-    "DO $$ BEGIN DELETE FROM orders; END $$",
-    "CALL something()",
-    "EXECUTE plan",
-    "PREPARE plan AS DELETE FROM orders",
-    "DECLARE c CURSOR FOR SELECT 1",
-    "LOCK TABLE orders",
-    "VACUUM",
-    "LISTEN channel",
-    "NOTIFY channel",
-    "EXPLAIN ANALYZE DELETE FROM orders",
-    "WITH gone AS (DELETE FROM orders RETURNING *) SELECT * FROM gone",
-    "SELECT * FROM orders FOR UPDATE",
-    "SELECT set_config('transaction_read_only', 'off', false)",
-    "SELECT pg_catalog.set_config('transaction_read_only', 'off', false)",
-    "SELECT pg_read_file('/etc/passwd')",
-    "SELECT pg_ls_dir('/')",
-    "SELECT pg_sleep(60)",
-    "SELECT pg_terminate_backend(pg_backend_pid())",
-    "SELECT pg_advisory_lock(1)",
-    "SELECT lo_import('/etc/passwd')",
-    "SELECT lo_export(1, '/tmp/evil')",
-    "SELECT dblink('x', 'y')",
-    "SELECT nextval('numbers')",
-    "SELECT setval('numbers', 1)",
-    "SELECT query_to_xml('DELETE FROM orders', true, true, '')",
-    "SELECT database_to_xml(true, true, '')",
-    "SELECT table_to_xml('pg_authid', true, true, '')",
-    "SELECT * FROM pg_read_file('/etc/passwd')",
-    "SELECT * FROM pg_authid",
-    "SELECT * FROM pg_catalog.pg_authid",
-    "SELECT * FROM pg_shadow",
-    "SELECT * FROM information_schema.tables",
-    "SELECT rolpassword FROM (SELECT * FROM pg_authid) a",
-    "TABLE pg_authid",
-    "SELECT current_setting('data_directory')",
-    "SELECT repeat('x', 1000000000)",
-    "SELECT lpad('x', 1000000000)",
-    "SELECT format('%1000000000s', 'x')",
-    "WITH RECURSIVE n(t) AS (SELECT 'xxxxxxxx' UNION ALL SELECT t || t FROM n WHERE length(t) < 5000000) TABLE n",
-    "SELECT string_agg(id::text, (SELECT string_agg(total::text, ',') FROM orders)) FROM orders",
-    "SELECT 1) AS q; DELETE FROM orders; --",
-    "SELECT 'unterminated",
-    "SELECT * FROM nowhere",
-    "",
-    "SELECT 1 -- \x00",
-]
 BOMBS = [
     "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n",
     "SELECT count(*) FROM generate_series(1, 100000000000) g",
@@ -108,15 +46,6 @@ def state(database: dict) -> tuple:
             connection.execute("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace").fetchall(),
             connection.execute("SELECT is_called FROM numbers").fetchall(),
         )
-
-
-@pytest.mark.parametrize("query", HOSTILE, ids=lambda query: query[:40].encode("unicode_escape").decode())
-def test_a_hostile_query_is_refused_in_a_sentence_and_changes_nothing(server, query):
-    before = state(server)
-    with pytest.raises(ToolError) as caught:
-        select(server, query, Limits(seconds=2))
-    assert str(caught.value).startswith(("The query", "Only ", "Exactly one statement"))
-    assert state(server) == before
 
 
 @pytest.mark.parametrize(
