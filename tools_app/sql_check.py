@@ -48,8 +48,9 @@ def check(sql: str, dialect: str, max_length: int = MAX_LENGTH, *, placeholders:
     try:
         tokens = Dialect.get_or_raise(dialect).tokenize(sql)
         statements = [part for part in _parse(tokens, sql, dialect) if part is not None]
-    except (SqlglotError, RecursionError, ValueError) as error:
-        detail = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
+    except Exception as error:  # of any type: on nonsense the parser may stumble over its own feet
+        known = isinstance(error, (SqlglotError, ValueError)) and str(error)
+        detail = str(error).splitlines()[0] if known else "it is nested too deeply or makes no sense"
         raise ToolError(f"The query cannot be read as {dialect} SQL: {detail[:200]}.") from None
     if len(statements) != 1:
         raise ToolError(f"Exactly one statement is run at a time, and this holds {len(statements)}.")

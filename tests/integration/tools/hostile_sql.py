@@ -102,6 +102,7 @@ QUOTING = [
     "   ",
     "SELECT * FROM",
     "SELECT FROM WHERE",
+    "SELECT var_map(var_map(1))",
     "🦆" * 100,
     "SELECT $1",
     "SELECT ?",
