@@ -3,10 +3,12 @@
 The README's table describes each variable; a test keeps the two equal.
 """
 
+import json
 import warnings
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -22,6 +24,16 @@ def database(variable: str, default: str) -> dict:
     if config["ENGINE"] == "django.db.backends.sqlite3" and config["NAME"] != ":memory:":
         config["NAME"] = str(BASE_DIR / config["NAME"])
     return config
+
+
+def databases(text: str) -> dict:
+    """Those of a JSON object; empty for none."""
+    try:
+        return dict(json.loads(text or "{}"))
+    except (TypeError, ValueError):
+        raise ImproperlyConfigured(
+            'SQL_DATABASES must be a JSON object such as {"sales": {"URL": "postgres://…"}}.'
+        ) from None
 
 
 DEBUG = env.bool("DEBUG", default=True)
@@ -88,7 +100,8 @@ OPEN_METEO_GEOCODING_URL = env.str("OPEN_METEO_GEOCODING_URL", default="https://
 OPEN_METEO_FORECAST_URL = env.str("OPEN_METEO_FORECAST_URL", default="https://api.open-meteo.com/v1/forecast")
 # The databases that execute_sql_query reads, by the name that the model uses. "main" is the demo shop unless set.
 DEMO_DATABASE = database("DEMO_DATABASE_URL", "sqlite:///var/demo_shop.sqlite3")
-SQL_DATABASES = {"main": DEMO_DATABASE}
+# Others as a JSON object: {"sales": {"URL": "postgres://…", "TABLES": ["invoices"], "DESCRIPTION": "…"}}
+SQL_DATABASES = {"main": DEMO_DATABASE} | databases(env.str("SQL_DATABASES", default=""))
 
 # --- Django -----------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Tool calls to look at, documents to edit."""
+"""Tool calls to look at, documents and metrics to edit."""
 
 import json
 from functools import partial
@@ -12,12 +12,13 @@ from django.utils.text import Truncator
 
 from .admin_filters import DayFilter, NameFilter, PeriodFilter, StatusFilter
 from .dashboard import ToolAdmin
+from .metric_admin import MetricAdmin
 from .models import KnowledgeDocument, ToolCall
 from .upload import upload_view
 
 SHOWN_PASSAGES = 50
 
-__all__ = ["KnowledgeDocumentAdmin", "ToolAdmin", "ToolCallAdmin"]
+__all__ = ["KnowledgeDocumentAdmin", "MetricAdmin", "ToolAdmin", "ToolCallAdmin"]
 
 
 def _pretty(value: Any) -> str:

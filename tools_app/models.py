@@ -1,8 +1,10 @@
-"""What tools did, and what the knowledge tool knows."""
+"""What tools did, and what the knowledge and the analytics tool know."""
 
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models, router, transaction
 from django.utils import timezone
 
@@ -178,3 +180,45 @@ class KnowledgePassage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.title} › {self.heading}" if self.heading else self.title
+
+
+class Metric(models.Model):
+    """A figure of the company that the model may ask for over a period (see metrics.py)."""
+
+    name = models.CharField(
+        max_length=50,
+        unique=True,
+        validators=[RegexValidator(r"^[a-z][a-z0-9_]*\Z", "Use small letters, digits and _, and begin with a letter.")],
+        help_text="What the model calls it, such as revenue or new_customers.",
+    )
+    description = models.TextField(help_text="One sentence for the model: what is counted, and what is not.")
+    unit = models.CharField(max_length=40, blank=True, help_text="As it shall be spoken: orders, USD, percent.")
+    database = models.CharField(max_length=100, default="main", help_text="A name in SQL_DATABASES.")
+    sql = models.TextField(
+        "SQL",
+        help_text="One SELECT that gives one number for the days from :start (included) to :end (excluded), such as "
+        "SELECT COUNT(*) FROM orders WHERE created_at >= :start AND created_at < :end",
+    )
+    enabled = models.BooleanField(default=True, help_text="Whether the model knows it.")
+    created_at = models.DateTimeField("created", auto_now_add=True)
+    updated_at = models.DateTimeField("updated", auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Runs the SQL once for the last seven days; so a metric that is saved is one that works."""
+        from . import metrics, sql_databases
+        from .exceptions import ToolError
+
+        try:
+            sql_databases.get(self.database)
+        except ToolError as error:
+            raise ValidationError({"database": str(error)}) from None
+        try:
+            metrics.check(self.database, self.sql)
+        except ToolError as error:
+            raise ValidationError({"sql": str(error)}) from None

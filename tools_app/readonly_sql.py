@@ -38,37 +38,26 @@ class SelectResult:
     truncated: bool = False
 
 
-def select(database: dict[str, Any], sql: str, limits: Limits | None = None) -> SelectResult:
+def select(
+    database: dict[str, Any], sql: str, limits: Limits | None = None, *, max_length: int | None = None
+) -> SelectResult:
     """Run one SELECT. `database` is a dict as in Django's DATABASES, with `TABLES` as an optional allow-list.
 
+    `max_length`: characters of a query that we have made ourselves, which may be longer than a model's.
     Raises ToolError with a sentence for everything that is wrong with the query or the database.
     """
     limits = limits or Limits()
     # sqlglot takes half a second to import, which only the first query should wait for.
-    from .sql_check import check
+    from .sql_check import MAX_LENGTH, check
 
     engine = engine_of(database)
-    sql = check(sql, DIALECTS[engine])
+    query = check(sql, DIALECTS[engine], max_length or MAX_LENGTH)
     if engine == "sqlite3":
         from .readonly_sqlite import select_rows
     else:
         from .readonly_postgresql import select_rows
-    with select_rows(database, sql, limits) as (columns, rows):
+    with select_rows(database, query, limits) as (columns, rows):
         return _bounded(columns, rows, limits)
-
-
-def describe(database: dict[str, Any]) -> dict[str, list[str]]:
-    """The columns ("name type") of every table that may be read. Raises ToolError if the database is not there."""
-    if engine_of(database) == "sqlite3":
-        from .readonly_sqlite import describe_tables
-    else:
-        from .readonly_postgresql import describe_tables
-    tables: dict[str, list[str]] = {}
-    allowed = database.get("TABLES")
-    for table, column in describe_tables(database):
-        if allowed is None or table in allowed:
-            tables.setdefault(table, []).append(column.strip())
-    return tables
 
 
 def engine_of(database: dict[str, Any]) -> str:
@@ -76,6 +65,13 @@ def engine_of(database: dict[str, Any]) -> str:
     if engine not in DIALECTS:
         raise ToolError(f"Databases of type {engine} cannot be queried; only SQLite and PostgreSQL can.")
     return engine
+
+
+def some_of(names: Iterable[str], most: int = 30) -> str:
+    """Names for a sentence, which must not be as long as a database may be wide."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
+    return ", ".join(ordered[:most]) + more
 
 
 def _bounded(columns: list[str], rows: Iterable[Iterable[Any]], limits: Limits) -> SelectResult:

@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from sqlglot import exp
+
 from .exceptions import ToolError
-from .readonly_sql import Limits, Rows
+from .readonly_sql import Limits, Rows, some_of
+from .sql_check import Query, real_tables
 
 # No printf() or format(): one call with a width of a gigabyte runs for seconds, and nothing can stop it in between.
+# No json_group_array() or json_group_object(): they keep all rows in memory before SQLite looks at their length.
 FUNCTION_NAMES = """
     abs avg ceil ceiling changes char coalesce concat concat_ws count cume_dist date datetime dense_rank exp
     first_value floor glob group_concat hex ifnull iif instr julianday lag last_value lead length like
     likelihood likely ln log log10 log2 lower ltrim max min mod nth_value ntile nullif octet_length percent_rank pi
     pow power quote radians random rank replace round row_number rtrim sign sqrt strftime string_agg substr
     substring sum time timediff total trim trunc typeof unicode unixepoch unlikely upper json json_array
-    json_array_length json_each json_extract json_group_array json_group_object json_object json_quote json_tree
+    json_array_length json_each json_extract json_object json_quote json_tree
     json_type json_valid -> ->> current_date current_time current_timestamp subtype
 """
 FUNCTIONS = frozenset(FUNCTION_NAMES.split())
@@ -39,54 +43,58 @@ LIMITS = {
 }
 # Few, because each may be such a call. (10 would double the time of an ordinary query.)
 INSTRUCTIONS_BETWEEN_CHECKS = 25
-OTHERS = ("sqlite_", "pragma_", "json_each", "json_tree")
+JSON_TABLES = {"json_each", "json_tree"}
 
 
 @contextlib.contextmanager
-def select_rows(database: dict[str, Any], sql: str, limits: Limits) -> Iterator[Rows]:
+def select_rows(database: dict[str, Any], query: Query, limits: Limits) -> Iterator[Rows]:
     """The columns and an iterator of rows. Raises ToolError, also from the iterator."""
-    with _open(database) as connection:
-        guard = _Guard(_tables(connection, database), time.monotonic() + limits.seconds)
+    with connect(database) as connection:
+        guard = _Guard(connection, database.get("TABLES"), query, time.monotonic() + limits.seconds)
+        # A connection declares them at their first use, which the authorizer would take for a CREATE TABLE.
+        connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')").fetchall()
         for category, limit in LIMITS.items():
             connection.setlimit(category, limit)
         connection.set_progress_handler(guard.late, INSTRUCTIONS_BETWEEN_CHECKS)
         connection.set_authorizer(guard.authorize)
         try:
-            cursor = connection.execute(sql)
+            cursor = connection.execute(query.text)
             yield [column[0] for column in cursor.description or ()], cursor
         except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError) as error:
             raise ToolError(guard.sentence(error, limits)) from None
 
 
-def describe_tables(database: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(table, "column type") of everything in the database but SQLite's own tables."""
-    with _open(database) as connection:
-        rows = connection.execute(
-            "SELECT t.name, c.name || ' ' || lower(c.type) FROM sqlite_schema AS t, pragma_table_info(t.name) AS c "
-            "WHERE t.type IN ('table', 'view') AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY t.name, c.cid"
-        ).fetchall()
-    yield from rows
-
-
 class _Guard:
-    """Says no, and remembers why."""
+    """Says no, and remembers why.
 
-    def __init__(self, tables: frozenset[str], deadline: float):
-        self.tables = tables
+    With an allow-list the query may name what is listed. SQLite may read a little more: what the listed views stand on.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, allowed: list[str] | None, query: Query, deadline: float):
         self.deadline = deadline
         self.reason: str | None = None
+        rows = connection.execute("SELECT lower(name), type FROM sqlite_schema WHERE type IN ('table', 'view')")
+        kinds = {name: kind for name, kind in rows if not name.startswith("sqlite_")}
+        self.tables = set(kinds) if allowed is None else {name.lower() for name in allowed} & set(kinds)
+        self.readable = set(self.tables)
+        if allowed is not None:
+            views = (name for name in self.tables if kinds[name] == "view")
+            self.readable.update(*(_read_by(connection, view) for view in views))
+            for table in real_tables(query.tree):
+                if table.name.lower() not in self.tables:
+                    raise ToolError(f"The query was refused: {self._unreadable(table.name)}.")
+        # SQLite asks for the name of a WITH clause, too, as for a table without columns.
+        with_names = {part.alias.lower() for part in query.tree.find_all(exp.CTE)}
+        self.without_columns = self.readable | JSON_TABLES | (with_names - set(kinds))
 
     def authorize(self, action: int, first: str | None, second: str | None, *_: str | None) -> int:
         if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE):
             return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_READ:
             table = (first or "").lower()
-            # Without a column it may also be the name of a WITH clause, which is no table.
-            if table in self.tables or table in ("json_each", "json_tree"):
+            if table in (self.readable | JSON_TABLES if second else self.without_columns):
                 return sqlite3.SQLITE_OK
-            if not second and not table.startswith(OTHERS):
-                return sqlite3.SQLITE_OK
-            self.reason = f"the table {first!r} may not be read; the tables are: {', '.join(sorted(self.tables))}"
+            self.reason = self._unreadable(first)
         elif action == sqlite3.SQLITE_FUNCTION:
             if (second or "").lower() in FUNCTIONS:
                 return sqlite3.SQLITE_OK
@@ -105,9 +113,35 @@ class _Guard:
             return f"The query took longer than {limits.seconds:g} seconds; ask for less, or add conditions."
         return f"The query failed: {str(error)[:300]}."
 
+    def _unreadable(self, table: str | None) -> str:
+        return f"the table {table!r} may not be read; the tables are: {some_of(self.tables)}"
+
+
+def _read_by(connection: sqlite3.Connection, view: str) -> set[str]:
+    """The tables and views that a view reads, also by way of others."""
+    found: set[str] = set()
+
+    def note(action: int, first: str | None, *_: str | None) -> int:
+        if action == sqlite3.SQLITE_READ and first:
+            found.add(first.lower())
+        return sqlite3.SQLITE_OK
+
+    connection.set_authorizer(note)
+    try:
+        connection.execute(f"EXPLAIN SELECT * FROM {quoted(view)}").close()  # noqa: S608  its own name
+    except sqlite3.Error:  # a view of something that is gone
+        return set()
+    finally:
+        connection.set_authorizer(None)
+    return {name for name in found if not name.startswith(("sqlite_", "pragma_"))}
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
 
 @contextlib.contextmanager
-def _open(database: dict[str, Any]) -> Iterator[sqlite3.Connection]:
+def connect(database: dict[str, Any]) -> Iterator[sqlite3.Connection]:
     path = Path(str(database["NAME"]))
     if not path.is_file():
         raise ToolError(
@@ -127,11 +161,3 @@ def _open(database: dict[str, Any]) -> Iterator[sqlite3.Connection]:
         raise ToolError(f"The database {path.name} cannot be read: {error}.") from None
     finally:
         connection.close()
-
-
-def _tables(connection: sqlite3.Connection, database: dict[str, Any]) -> frozenset[str]:
-    rows = connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')")
-    names = {name.lower() for (name,) in rows if not name.lower().startswith("sqlite_")}
-    if (allowed := database.get("TABLES")) is not None:
-        names &= {name.lower() for name in allowed}
-    return frozenset(names)

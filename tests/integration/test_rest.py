@@ -126,7 +126,7 @@ def test_tools_have_name_description_and_parameters(client):
         assert tool["parameters"]["type"] == "object"
     wanted = {
         "execute_sql_query": (["query", "database"], ["query"]),
-        "get_analytics": (["metric", "startDate", "endDate"], ["metric", "startDate", "endDate"]),
+        "get_analytics": (["metric", "startDate", "endDate", "interval"], ["metric", "startDate", "endDate"]),
         "search_knowledge_base": (["query", "maxResults"], ["query"]),
         "call_external_api": (["url", "method", "body"], ["url"]),
         "get_weather": (["location", "units"], ["location"]),

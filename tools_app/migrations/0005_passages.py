@@ -7,7 +7,7 @@ from tools_app.fulltext import install, uninstall
 class Migration(migrations.Migration):
     """Existing documents are cut into passages by the first search."""
 
-    dependencies = [("tools_app", "0003_reliability")]
+    dependencies = [("tools_app", "0004_metric")]
     operations = [
         migrations.AlterField(
             "KnowledgeDocument", "text", models.TextField(help_text="Markdown or plain text.")

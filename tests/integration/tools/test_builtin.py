@@ -4,10 +4,9 @@ import sqlite3
 import pytest
 
 from tests.open_meteo import open_meteo as serve_open_meteo
-from tools_app.builtin.analytics import _trend
 from tools_app.demo import knowledge, shop
 from tools_app.fulltext import search
-from tools_app.models import KnowledgeDocument
+from tools_app.models import KnowledgeDocument, Metric
 
 NOW = datetime.datetime(2026, 11, 22, 15, 30)
 
@@ -65,91 +64,6 @@ async def test_a_service_that_is_out_of_order_is_a_sentence(call, open_meteo, se
     settings.OPEN_METEO_FORECAST_URL += "/moved"
     outcome = await call("get_weather", location="London")
     assert outcome.error == "The weather service at 127.0.0.1 answered with HTTP status 404; try again later."
-
-
-# --- analytics
-
-
-def of(database, sql):
-    connection = sqlite3.connect(database["NAME"])
-    try:
-        return connection.execute(sql).fetchone()[0]
-    finally:
-        connection.close()
-
-
-@pytest.mark.parametrize(
-    ("metric", "unit", "sql"),
-    [
-        ("orders", "orders", "SELECT count(*) FROM orders WHERE status != 'cancelled' AND {period}"),
-        ("revenue", "USD", "SELECT round(sum(total), 2) FROM orders WHERE status != 'cancelled' AND {period}"),
-        ("users", "users", "SELECT count(DISTINCT customer_id) FROM visits WHERE {period}"),
-    ],
-)
-async def test_analytics_are_what_the_rows_say(call, demo_shop, metric, unit, sql):
-    result = (await call("get_analytics", metric=metric, startDate="2026-11-14", endDate="2026-11-20")).result
-    expected = of(demo_shop, sql.format(period="date(created_at) BETWEEN '2026-11-14' AND '2026-11-20'"))
-    before = of(demo_shop, sql.format(period="date(created_at) BETWEEN '2026-11-07' AND '2026-11-13'"))
-    assert (result["total"], result["unit"]) == (expected, unit)
-    assert result["trend"]["previousTotal"] == before
-    assert result["trend"]["percent"] == round(100 * (expected - before) / before, 1)
-    assert [point["date"] for point in result["dataPoints"]] == [f"2026-11-{day}" for day in range(14, 21)]
-    if metric != "users":
-        assert sum(point["value"] for point in result["dataPoints"]) == pytest.approx(expected)
-
-
-async def test_conversions_are_orders_per_hundred_visits(call, demo_shop):
-    result = (await call("get_analytics", metric="conversions", startDate="2026-11-20", endDate="2026-11-20")).result
-    day = "date(created_at) = '2026-11-20'"
-    orders = of(demo_shop, f"SELECT count(*) FROM orders WHERE status != 'cancelled' AND {day}")
-    visits = of(demo_shop, f"SELECT count(*) FROM visits WHERE {day}")
-    assert result["total"] == result["dataPoints"][0]["value"] == round(100 * orders / visits, 2)
-
-
-async def test_a_year_has_a_year_before_it(call, demo_shop):
-    result = (await call("get_analytics", metric="revenue", startDate="2025-11-23", endDate="2026-11-22")).result
-    assert len(result["dataPoints"]) == 365
-    assert "truncated" not in result
-    assert result["trend"]["direction"] == "up"
-    assert 0 < result["trend"]["percent"] < 60
-
-
-async def test_a_time_without_data_is_zero_and_not_an_error(call, demo_shop):
-    result = (await call("get_analytics", metric="conversions", startDate="1990-01-01", endDate="1990-01-02")).result
-    assert result["total"] == 0
-    assert result["trend"] == {"direction": "flat", "percent": None, "previousTotal": 0}
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"endDate": "2026-10-01"}, "is before startDate"),
-        ({"startDate": "2020-01-01"}, "at most 366"),
-        ({"startDate": "last week"}, "'startDate' is wrong"),
-        ({"startDate": "0001-01-01", "endDate": "0001-01-02"}, "choose a later startDate"),
-        ({"metric": "profit"}, "'users', 'revenue', 'orders' or 'conversions'"),
-        ({"startDate": "2026-11-01' OR 1=1 --"}, "'startDate' is wrong"),
-    ],
-)
-async def test_wrong_periods_are_sentences(call, demo_shop, changes, sentence):
-    args = {"metric": "users", "startDate": "2026-11-01", "endDate": "2026-11-07"} | changes
-    outcome = await call("get_analytics", **args)
-    assert outcome.status == "error"
-    assert sentence in outcome.error
-
-
-async def test_the_end_of_time_is_no_crash(call, demo_shop):
-    outcome = await call("get_analytics", metric="orders", startDate="9999-12-30", endDate="9999-12-31")
-    assert outcome.result["total"] == 0
-
-
-@pytest.mark.parametrize(
-    ("total", "previous", "direction", "percent"),
-    [(110, 100, "up", 10.0), (50, 100, "down", -50.0), (100, 100, "flat", 0.0), (100.5, 100, "flat", 0.5),
-     (5, 0, "up", None), (0, 0, "flat", None)],
-)  # fmt: skip
-def test_trends(total, previous, direction, percent):
-    assert _trend(total, previous) == {"direction": direction, "percent": percent, "previousTotal": previous}
 
 
 # --- knowledge
@@ -270,12 +184,20 @@ def test_load_demo_builds_once_a_day_and_respects_what_people_changed(settings, 
     assert "Built the demo shop:" in capsys.readouterr().out
     KnowledgeDocument.objects.filter(source="demo/returns.md").update(text="Edited by a person.")
     KnowledgeDocument.objects.filter(source="demo/shipping.md").delete()
+    Metric.objects.filter(name="users").update(unit="people")
+    Metric.objects.filter(name="orders").delete()
     built = path.stat().st_mtime_ns
     call_command("load_demo")
     assert capsys.readouterr().out == ""
     assert path.stat().st_mtime_ns == built
     assert not KnowledgeDocument.objects.filter(source="demo/shipping.md").exists()
+    assert set(Metric.objects.values_list("name", "unit")) == {
+        ("users", "people"), ("revenue", "USD"), ("conversions", "percent"),
+    }  # fmt: skip
     call_command("load_demo", force=True)
     assert path.stat().st_mtime_ns != built
     assert KnowledgeDocument.objects.get(source="demo/returns.md").text == "Edited by a person."
     assert KnowledgeDocument.objects.filter(source="demo/shipping.md").exists()
+    assert set(Metric.objects.values_list("name", "unit")) == {
+        ("users", "people"), ("orders", "orders"), ("revenue", "USD"), ("conversions", "percent"),
+    }  # fmt: skip

@@ -5,74 +5,15 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from sqlglot import exp
 
 from tests.postgresql import postgresql
 from tools_app.exceptions import ToolError
 from tools_app.readonly_postgresql import select_rows
-from tools_app.readonly_sql import Limits, describe, select
+from tools_app.readonly_sql import Limits, select
+from tools_app.sql_check import Query
+from tools_app.sql_schema import tables
 
-HOSTILE = [
-    "DELETE FROM orders",
-    "UPDATE orders SET total = 0",
-    "INSERT INTO orders VALUES (9, 9, now())",
-    "DROP TABLE orders",
-    "TRUNCATE orders",
-    "CREATE TABLE t (x int)",
-    "SELECT * INTO t FROM orders",
-    "ALTER ROLE postgres PASSWORD 'x'",
-    "COMMIT; BEGIN READ WRITE; DELETE FROM orders; COMMIT",
-    "SELECT 1; DELETE FROM orders",
-    "SET statement_timeout = 0",
-    "SET TRANSACTION READ WRITE",
-    "RESET ALL",
-    "COPY orders TO PROGRAM 'touch /tmp/evil'",
-    "COPY orders FROM '/etc/passwd'",
-    "DO $$ BEGIN DELETE FROM orders; END $$",
-    "CALL something()",
-    "EXECUTE plan",
-    "PREPARE plan AS DELETE FROM orders",
-    "DECLARE c CURSOR FOR SELECT 1",
-    "LOCK TABLE orders",
-    "VACUUM",
-    "LISTEN channel",
-    "NOTIFY channel",
-    "EXPLAIN ANALYZE DELETE FROM orders",
-    "WITH gone AS (DELETE FROM orders RETURNING *) SELECT * FROM gone",
-    "SELECT * FROM orders FOR UPDATE",
-    "SELECT set_config('transaction_read_only', 'off', false)",
-    "SELECT pg_catalog.set_config('transaction_read_only', 'off', false)",
-    "SELECT pg_read_file('/etc/passwd')",
-    "SELECT pg_ls_dir('/')",
-    "SELECT pg_sleep(60)",
-    "SELECT pg_terminate_backend(pg_backend_pid())",
-    "SELECT pg_advisory_lock(1)",
-    "SELECT lo_import('/etc/passwd')",
-    "SELECT lo_export(1, '/tmp/evil')",
-    "SELECT dblink('x', 'y')",
-    "SELECT nextval('numbers')",
-    "SELECT setval('numbers', 1)",
-    "SELECT query_to_xml('DELETE FROM orders', true, true, '')",
-    "SELECT database_to_xml(true, true, '')",
-    "SELECT table_to_xml('pg_authid', true, true, '')",
-    "SELECT * FROM pg_read_file('/etc/passwd')",
-    "SELECT * FROM pg_authid",
-    "SELECT * FROM pg_catalog.pg_authid",
-    "SELECT * FROM pg_shadow",
-    "SELECT * FROM information_schema.tables",
-    "SELECT rolpassword FROM (SELECT * FROM pg_authid) a",
-    "TABLE pg_authid",
-    "SELECT current_setting('data_directory')",
-    "SELECT repeat('x', 1000000000)",
-    "SELECT lpad('x', 1000000000)",
-    "SELECT format('%1000000000s', 'x')",
-    "WITH RECURSIVE n(t) AS (SELECT 'xxxxxxxx' UNION ALL SELECT t || t FROM n WHERE length(t) < 5000000) TABLE n",
-    "SELECT string_agg(id::text, (SELECT string_agg(total::text, ',') FROM orders)) FROM orders",
-    "SELECT 1) AS q; DELETE FROM orders; --",
-    "SELECT 'unterminated",
-    "SELECT * FROM nowhere",
-    "",
-    "SELECT 1 -- \x00",
-]
 BOMBS = [
     "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n",
     "SELECT count(*) FROM generate_series(1, 100000000000) g",
@@ -104,15 +45,6 @@ def state(database: dict) -> tuple:
         )
 
 
-@pytest.mark.parametrize("query", HOSTILE, ids=lambda query: query[:40].encode("unicode_escape").decode())
-def test_a_hostile_query_is_refused_in_a_sentence_and_changes_nothing(server, query):
-    before = state(server)
-    with pytest.raises(ToolError) as caught:
-        select(server, query, Limits(seconds=2))
-    assert str(caught.value).startswith(("The query", "Only ", "Exactly one statement"))
-    assert state(server) == before
-
-
 @pytest.mark.parametrize(
     "query",
     [
@@ -124,9 +56,9 @@ def test_a_hostile_query_is_refused_in_a_sentence_and_changes_nothing(server, qu
     ],
 )
 def test_the_connection_itself_cannot_write_even_if_the_parser_is_deceived(server, query, monkeypatch):
-    monkeypatch.setattr("tools_app.readonly_postgresql._check_names", lambda database, sql: None)
+    monkeypatch.setattr("tools_app.readonly_postgresql.check_names", lambda database, tree: None)
     before = state(server)
-    with pytest.raises(ToolError), select_rows(server, query, Limits()) as (_, rows):  # noqa: PT012
+    with pytest.raises(ToolError), select_rows(server, Query(query, exp.Select()), Limits()) as (_, rows):  # noqa: PT012
         list(rows)
         raise ToolError("It ran; what counts is that nothing changed.")
     assert state(server) == before
@@ -158,9 +90,14 @@ def test_rows_are_cut_at_the_limit_and_said_so(server):
 
 
 def test_tables_are_described_and_only_listed_ones_are_read(server):
-    assert describe(server)["orders"] == ["id integer", "total numeric", "created_at timestamp with time zone"]
+    orders = next(table for table in tables(server) if table.name == "orders")
+    assert list(map(str, orders.columns)) == [
+        "id integer",
+        "total numeric(10,2)",
+        "created_at timestamp with time zone",
+    ]
     some = {**server, "TABLES": ["orders"]}
-    assert list(describe(some)) == ["orders"]
+    assert [table.name for table in tables(some)] == ["orders"]
     assert select(some, "WITH o AS (SELECT 1 FROM orders) SELECT count(*) FROM o").rows == [[1000]]
     with pytest.raises(ToolError, match="'secrets' may not be read; the tables are: orders"):
         select(some, "SELECT * FROM secrets")
@@ -171,4 +108,4 @@ def test_a_server_that_is_away_is_a_sentence(tmp_path):
     with pytest.raises(ToolError, match="cannot be reached"):
         select(away, "SELECT 1")
     with pytest.raises(ToolError, match="cannot be read"):
-        describe(away)
+        tables(away)

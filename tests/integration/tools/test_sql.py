@@ -1,92 +1,16 @@
-import hashlib
 import os
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from tools_app.builtin.sql import describe_databases
 from tools_app.exceptions import ToolError
-from tools_app.readonly_sql import Limits, describe, select
+from tools_app.readonly_sql import Limits, select
+from tools_app.sql_schema import tables
 
-TEN = "'aaaaaaaaaa'"
-THOUSAND = f"replace(replace({TEN}, 'a', {TEN}), 'a', {TEN})"
-FIFTY_THOUSAND = f"replace(replace({THOUSAND}, 'a', {TEN}), 'a', 'aaaaa')"
-HOSTILE = [
-    "DELETE FROM orders",
-    "UPDATE orders SET total = 0",
-    "INSERT INTO products VALUES (99, 'x', 'y', 1)",
-    "REPLACE INTO products VALUES (1, 'x', 'y', 1)",
-    "DROP TABLE orders",
-    "ALTER TABLE orders RENAME TO gone",
-    "CREATE TABLE t (x)",
-    "CREATE TEMP TABLE t AS SELECT * FROM orders",
-    "CREATE TRIGGER t AFTER INSERT ON orders BEGIN SELECT 1; END",
-    "CREATE VIRTUAL TABLE t USING fts5(x)",
-    "ATTACH DATABASE 'evil.sqlite3' AS evil",
-    "DETACH DATABASE main",
-    "VACUUM",
-    "VACUUM INTO 'copy.sqlite3'",
-    "REINDEX",
-    "ANALYZE",
-    "PRAGMA query_only = off",
-    "PRAGMA writable_schema = on",
-    "PRAGMA table_info(orders)",
-    "SELECT * FROM pragma_table_info('orders')",
-    "SELECT * FROM pragma_database_list",
-    "SELECT load_extension('evil')",
-    "SELECT readfile('/etc/passwd')",
-    "SELECT writefile('evil', 'x')",
-    "SELECT edit('x')",
-    "SELECT fts3_tokenizer('simple')",
-    "SELECT sqlite_version()",
-    "SELECT sqlite_compileoption_get(1)",
-    "SELECT zeroblob(900000000)",
-    "SELECT randomblob(900000000)",
-    "SELECT length(printf('%.*c', 1000000000, 'x'))",
-    "SELECT format('%.*c', 1000000000, 'x')",
-    f"SELECT replace({FIFTY_THOUSAND}, 'a', {THOUSAND})",
-    f"SELECT group_concat({THOUSAND}) FROM visits",
-    "SELECT 1; DELETE FROM orders",
-    "SELECT 1; SELECT 2",
-    "SELECT 1 /* ; */ ; DROP TABLE orders --",
-    "-- just a comment",
-    "",
-    ";",
-    "   ",
-    "SELECT",
-    "SELECT * FROM",
-    "SELECT * FROM nowhere",
-    "SELECT nothing FROM orders",
-    "SELECT nofunction(1)",
-    "SELECT 'unterminated",
-    "SELECT 1\x00; DELETE FROM orders",
-    "EXPLAIN DELETE FROM orders",
-    "EXPLAIN QUERY PLAN SELECT 1",
-    "BEGIN EXCLUSIVE",
-    "COMMIT; BEGIN; DELETE FROM orders; COMMIT",
-    "ROLLBACK",
-    "SAVEPOINT s",
-    "WITH gone AS (SELECT 1) DELETE FROM orders",
-    "WITH x AS (DELETE FROM orders RETURNING *) SELECT * FROM x",
-    "SELECT * INTO t FROM orders",
-    "SELECT * FROM sqlite_master",
-    "SELECT count(*) FROM sqlite_schema",
-    "SELECT * FROM main.sqlite_master",
-    "SELECT name FROM (SELECT name FROM sqlite_master)",
-    "SELECT * FROM dbstat",
-    "SELECT * FROM sqlite_dbpage",
-    "SELECT * FROM bytecode('select 1')",
-    "SELECT * FROM generate_series(1, 100000000000)",
-    "SELECT " + "(" * 3000 + "1" + ")" * 3000,
-    "SELECT " + "+".join(["1"] * 4000),
-    "SELECT " + ",".join(["1"] * 3000),
-    " UNION ALL ".join(["SELECT 1"] * 600),
-    "SELECT '" + "x" * 1_000_000 + "'",
-    "🦆" * 100,
-    "'; DROP TABLE orders; --",
-]
+from .hostile_sql import FIFTY_THOUSAND, THOUSAND
+
 BOMBS = [
     "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n",
     "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n WHERE x < 0",
@@ -98,22 +22,6 @@ BOMBS = [
     f"(SELECT {FIFTY_THOUSAND} AS text, replace(substr({FIFTY_THOUSAND}, 1, 5000), 'a', 'b') || 'a' AS needle) h",
     "SELECT count(*) FROM visits a, visits b WHERE a.page || b.page LIKE '%a%b%c%d%e%f%g%h%'",
 ]
-
-
-def digest(path) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-@pytest.mark.parametrize("query", HOSTILE, ids=lambda query: query[:40].encode("unicode_escape").decode())
-def test_a_hostile_query_is_refused_in_a_sentence_and_changes_nothing(demo_shop, query, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    before, files = digest(demo_shop["NAME"]), os.listdir(tmp_path)
-    with pytest.raises(ToolError) as caught:
-        select(demo_shop, query)
-    assert str(caught.value).startswith(("The query", "Only ", "Exactly one statement"))
-    assert len(str(caught.value)) < 700
-    assert digest(demo_shop["NAME"]) == before
-    assert os.listdir(tmp_path) == files
 
 
 @pytest.mark.parametrize("query", BOMBS, ids=range(len(BOMBS)))
@@ -186,12 +94,13 @@ def test_the_usual_questions_of_a_shop_work(demo_shop):
 
 def test_only_listed_tables_are_read_and_described(demo_shop):
     some = {**demo_shop, "TABLES": ["products"]}
-    assert list(describe(some)) == ["products"]
+    assert [table.name for table in tables(some)] == ["products"]
     assert select(some, "SELECT count(*) FROM products").rows == [[20]]
     for query in (
         "SELECT * FROM customers",
         "SELECT email FROM products, customers",
         "SELECT count(id) FROM customers",
+        "SELECT count(*) FROM customers",
     ):
         with pytest.raises(ToolError, match="may not be read; the tables are: products"):
             select(some, query)
@@ -244,7 +153,4 @@ async def test_an_unknown_database_is_a_sentence_that_names_the_known(call, demo
 async def test_a_missing_demo_shop_says_which_command_makes_it(call, demo_shop):
     os.unlink(demo_shop["NAME"])
     assert "run `python manage.py load_demo`" in (await call("execute_sql_query", query="SELECT 1")).error
-    assert (
-        "load_demo" in (await call("get_analytics", metric="users", startDate="2026-01-01", endDate="2026-01-02")).error
-    )
     assert "'main': not available now" in describe_databases()

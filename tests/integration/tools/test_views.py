@@ -38,7 +38,8 @@ def test_the_list_of_tools_has_the_seeds_shape(client, demo_shop):
     assert all(list(tool)[:3] == ["name", "description", "parameters"] for tool in tools.values())
     assert {name: list(tool["parameters"]["properties"]) for name, tool in tools.items()} == {
         "execute_sql_query": ["query", "database"],
-        "get_analytics": ["metric", "startDate", "endDate"],
+        "describe_database": ["database", "table"],
+        "get_analytics": ["metric", "startDate", "endDate", "interval"],
         "search_knowledge_base": ["query", "maxResults"],
         "call_external_api": ["url", "method", "body"],
         "get_weather": ["location", "units"],

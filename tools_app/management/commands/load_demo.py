@@ -1,4 +1,4 @@
-"""Builds the demo shop's database and loads the demo company's documents."""
+"""Builds the demo shop's database and loads the demo company's documents and metrics."""
 
 import datetime
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tools_app.demo import knowledge, shop
+from tools_app.demo import knowledge, metrics, shop
 
 
 class Command(BaseCommand):
     help = (
         "Build the demo shop's database, dated back from now (again only on another day), "
-        "and load the demo company's documents (once; edited and deleted ones stay as they are)."
+        "and load the demo company's documents and metrics (once; edited and deleted ones stay as they are)."
     )
 
     # The checks import every URL's view, which takes longer than the work here.
@@ -21,7 +21,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--force", action="store_true", help="build the shop again, and load documents that were deleted"
+            "--force",
+            action="store_true",
+            help="build the shop again, and load documents and metrics that were deleted",
         )
 
     def handle(self, *, force: bool, **options: Any) -> None:
@@ -40,3 +42,5 @@ class Command(BaseCommand):
             )
         if loaded := knowledge.load(missing=force):
             self.stdout.write(f"Loaded {loaded} documents of the demo company.")
+        if loaded := metrics.load(missing=force):
+            self.stdout.write(f"Loaded {loaded} metrics of the demo shop.")
