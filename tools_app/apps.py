@@ -7,4 +7,6 @@ class ToolsConfig(AppConfig):
     verbose_name = "Tools"
 
     def ready(self) -> None:
+        from . import http_checks  # noqa: F401  registers the system checks
+
         autodiscover_modules("tools")
