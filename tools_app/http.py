@@ -96,7 +96,9 @@ class HttpClient:
             async with asyncio.timeout(timeout):
                 response = await self._send(method, target, sent, json, content)
         except TimeoutError:
-            raise HttpError(f"{self.service} at {target.host} did not answer within {timeout:g} seconds.") from None
+            raise HttpError(
+                f"{self.service} at {target.host} did not answer within {timeout:g} seconds; try again later."
+            ) from None
         except (httpx2.HTTPError, OSError) as error:
             # Without its cause, which may quote a header.
             raise HttpError(
