@@ -110,6 +110,10 @@ EXTERNAL_APIS = external_apis(env.str("EXTERNAL_APIS_FILE", default=""))
 TOOLS_PRIVATE_HOSTS = env.list("TOOLS_PRIVATE_HOSTS", default=[])
 OPEN_METEO_GEOCODING_URL = env.str("OPEN_METEO_GEOCODING_URL", default="https://geocoding-api.open-meteo.com/v1/search")
 OPEN_METEO_FORECAST_URL = env.str("OPEN_METEO_FORECAST_URL", default="https://api.open-meteo.com/v1/forecast")
+# The text model behind ask_expert, with the key and the address of Gemini; tokens of an answer, and of a day (UTC).
+EXPERT_MODEL = env.str("EXPERT_MODEL", default="gemini-3.8-flash")
+EXPERT_MAX_OUTPUT_TOKENS = env.int("EXPERT_MAX_OUTPUT_TOKENS", default=2048)
+EXPERT_DAILY_TOKENS = env.int("EXPERT_DAILY_TOKENS", default=200_000)
 # The databases that execute_sql_query reads, by the name that the model uses. "main" is the demo shop unless set.
 DEMO_DATABASE = database("DEMO_DATABASE_URL", "sqlite:///var/demo_shop.sqlite3")
 SQL_DATABASES = {"main": DEMO_DATABASE}

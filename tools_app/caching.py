@@ -37,10 +37,10 @@ async def remembered(what: list[Any], seconds: float, make: Callable[[], Awaitab
 
 
 async def _look_up_or_make(key: str, seconds: float, make: Callable[[], Awaitable[Any]]) -> Any:
-    if (found := await _ask(lambda: shared_cache().get(key))) is not None:
+    if (found := await _ask(lambda cache: cache.get(key))) is not None:
         return found
     value = await make()
-    await _ask(lambda: shared_cache().set(key, value, seconds))
+    await _ask(lambda cache: cache.set(key, value, seconds))
     return value
 
 
@@ -51,10 +51,15 @@ def shared_cache() -> BaseCache:
     return caches.create_connection(DEFAULT_CACHE_ALIAS)
 
 
-async def _ask(function: Callable[[], Any]) -> Any:
+async def ask_cache(function: Callable[[BaseCache], Any]) -> Any:
+    """What the cache answers within PATIENCE seconds. Raises whatever it raises, and TimeoutError."""
+    async with asyncio.timeout(PATIENCE):
+        return await THREADS.run(lambda: function(shared_cache()))
+
+
+async def _ask(function: Callable[[BaseCache], Any]) -> Any:
     try:
-        async with asyncio.timeout(PATIENCE):
-            return await THREADS.run(function)
+        return await ask_cache(function)
     except Exception as error:
         logger.warning("The cache does not answer (%s); going on without it", type(error).__name__)
         return None

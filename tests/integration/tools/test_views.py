@@ -34,6 +34,7 @@ def test_the_list_of_tools_has_the_seeds_shape(client, demo_shop):
         "search_knowledge_base": ["query", "maxResults"],
         "call_external_api": ["url", "method", "body"],
         "get_weather": ["location", "units"],
+        "ask_expert": ["question", "context"],
     }
     assert client.post("/api/tools").status_code == 405
 
