@@ -111,7 +111,7 @@ class HttpClient:
         return HttpResponse(
             response.status,
             httpx2.Headers([(name, redactor.clean_text(value)) for name, value in response.headers.multi_items()]),
-            redactor.clean(response.content),
+            await redactor.clean(response.content),
         )
 
     async def _send(
