@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
 
 from tests.conftest import dial
 from tools_app import caching
@@ -215,6 +219,22 @@ async def test_a_budget_is_of_one_day(monkeypatch):
     with pytest.raises(ToolError):
         await budget.reserve(1)
     assert caching.shared_cache().get(first.key) == 4
+
+
+async def test_many_at_once_share_a_budget_in_redis(settings, redis):
+    retry = Retry(ConstantBackoff(0.02), 500, supported_errors=(RedisConnectionError,))
+    with Redis.from_url(redis, retry=retry) as client:
+        client.ping()
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis}}
+    caching.shared_cache.cache_clear()
+    budget = DailyBudget("test", 100)
+    reserved = await asyncio.gather(*(budget.reserve(30) for _ in range(20)), return_exceptions=True)
+    taken = [reservation for reservation in reserved if not isinstance(reservation, BudgetSpent)]
+    assert len(taken) == 3
+    for reservation in taken:
+        await budget.settle(reservation, 5)
+    assert caching.shared_cache().get(budget.key) == 15
+    assert 0 < caching.shared_cache()._cache.get_client().ttl(caching.shared_cache().make_key(budget.key)) <= 172_800
 
 
 async def test_a_budget_that_cannot_be_settled_stays_reserved(settings, caplog):

@@ -5,6 +5,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpcore2
@@ -198,6 +199,7 @@ async def test_a_dns_that_does_not_answer_holds_up_nobody_else(monkeypatch, serv
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     monkeypatch.setattr(targets, "LOOKUPS", ToolThreads(limit=2, max_abandoned=8))
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
     try:
         slow = [HttpClient().request("GET", f"http://slow{n}.example.com/", timeout=0.2) for n in range(4)]
         for error in await asyncio.gather(*slow, return_exceptions=True):
