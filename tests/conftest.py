@@ -1,11 +1,13 @@
 """What most tests share: the emulator of Gemini Live, and settings that dial it."""
 
+import socket
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from sessions_app.emulator import Emulator, emulator_in_thread
+from tests.processes import wait_until
 from tests.programs import require_program
 from tests.server import free_port
 
@@ -49,6 +51,11 @@ def environment(tmp_path, shared_emulator) -> dict[str, str]:
     }
 
 
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture
 def redis(tmp_path) -> Iterator[str]:
     program = require_program("Redis (redis-server)", "redis-server")
@@ -56,6 +63,7 @@ def redis(tmp_path) -> Iterator[str]:
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
+        wait_until(lambda: _listens(port), "Redis listens")
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         process.terminate()

@@ -16,8 +16,10 @@ for name, value in {
     "ALLOWED_ORIGINS": "http://localhost:3000,http://localhost:5173,http://127.0.0.1:5500",
     "DATABASE_URL": "sqlite:///var/db.sqlite3",
     "TOOLS_ALLOWED_HOSTS": "",
+    "TOOLS_ALLOWED_METHODS": "GET,HEAD",
     "TOOLS_PRIVATE_HOSTS": "",
     "SQL_DATABASES": "",
+    "EXTERNAL_APIS_FILE": "",
     "HOUSEKEEPING_SECONDS": "0",  # no thread that looks into the database of whatever test runs
 }.items():
     os.environ[name] = value  # before the project's settings read it; .env never overrides what is set

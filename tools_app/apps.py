@@ -6,6 +6,6 @@ class ToolsConfig(AppConfig):
     verbose_name = "Tools"
 
     def ready(self) -> None:
-        from . import checks, discovery, sql_databases  # noqa: F401  they register system checks
+        from . import checks, discovery, http_checks, sql_databases  # noqa: F401  they register system checks
 
         discovery.discover()

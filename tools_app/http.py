@@ -1,34 +1,26 @@
-"""The HTTP client that tools get: it reaches public servers only, or those that the settings except.
-
-A model chooses some of these URLs, so every one is treated as hostile: the name is resolved once, all its addresses
-are checked and the connection goes to a checked address, so that a second answer of the DNS cannot move it inside.
-"""
+"""The HTTP client that tools get: it reaches public servers only, or those that the settings except."""
 
 import asyncio
 import functools
-import ipaddress
 import json
-import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx2
-from django.conf import settings
 
-from .exceptions import ToolError
+from .redaction import Redactor, secrets_of
+from .targets import HttpError, Target, is_public
+
+__all__ = ["MAX_BYTES", "HttpClient", "HttpError", "HttpResponse", "is_public"]
 
 MAX_BYTES = 1024 * 1024
 TIMEOUT = 10.0
-DEFAULT_PORTS = {"http": 80, "https": 443}
-# 6to4 and Teredo lie in the public range and carry a private IPv4 address inside.
-PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
-TUNNELS = [ipaddress.ip_network("2002::/16"), ipaddress.ip_network("2001::/32")]
-
-
-class HttpError(ToolError):
-    """The request got no usable answer; the sentence says why."""
+# Headers that say how to answer, not who asks.
+NOT_SECRET = frozenset({"accept", "accept-language", "content-type", "user-agent"})
+# These are the client's own: where it connects to, and that nothing is unpacked.
+OWN = frozenset({"host", "accept-encoding", "content-length", "transfer-encoding", "connection"})
 
 
 @dataclass(frozen=True)
@@ -47,7 +39,10 @@ class HttpResponse:
 
     def json(self) -> Any:
         """Raises ValueError if the body is no JSON."""
-        return json.loads(self.content)
+        try:
+            return json.loads(self.content)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 @dataclass(frozen=True)
@@ -63,6 +58,8 @@ class HttpClient:
         """The JSON that a GET answers. Raises HttpError unless the answer is 2xx and JSON."""
         response = await self.request("GET", url, params=params)
         host = httpx2.URL(url).host
+        if response.status == 429:
+            raise HttpError(f"{self.service} at {host} is asked too often at the moment; try again in a few minutes.")
         if not 200 <= response.status < 300:
             raise HttpError(f"{self.service} at {host} answered with HTTP status {response.status}; try again later.")
         try:
@@ -76,130 +73,83 @@ class HttpClient:
         url: str,
         *,
         params: dict[str, Any] | None = None,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        secret_headers: Mapping[str, str] | None = None,
         json: Any = None,
         content: str | bytes | None = None,
-        allowed_hosts: Iterable[str] | None = None,
         timeout: float = TIMEOUT,
     ) -> HttpResponse:
         """One request, without redirects, of at most `timeout` seconds and MAX_BYTES of answer.
 
-        `allowed_hosts` ("api.example.com" or "api.example.com:8443") limits where it may go.
-        Raises HttpError with a sentence for everything that goes wrong but an HTTP status.
+        `secret_headers` go only over https, or to a host of TOOLS_PRIVATE_HOSTS, and win over `headers`; their values
+        are taken out of whatever comes back. Raises HttpError with a sentence for everything that goes wrong but an
+        HTTP status.
         """
-        target = _target(url, params)
-        if allowed_hosts is not None and not _listed(target, allowed_hosts):
-            raise HttpError(
-                f"The host {_host_and_port(target)!r} is not on this server's list of allowed hosts; "
-                "an administrator can add it to TOOLS_ALLOWED_HOSTS."
-            )
+        target = Target.parse(url, params)
+        secrets = {name: value for name, value in (secret_headers or {}).items() if name.lower() not in NOT_SECRET}
+        redactor = Redactor(secret for value in secrets.values() for secret in secrets_of(value))
+        if secrets and target.url.scheme != "https" and not target.is_excepted:
+            raise HttpError(f"{target.host} is reached with https:// only, because this server signs in there.")
+        sent = httpx2.Headers({name: value for name, value in (headers or {}).items() if name.lower() not in OWN})
         try:
+            sent.update(secret_headers or {})
             async with asyncio.timeout(timeout):
-                return await self._send(method, target, headers or {}, json, content)
+                response = await self._send(method, target, sent, json, content)
         except TimeoutError:
-            raise HttpError(f"{self.service} at {target.host} did not answer within {timeout:g} seconds.") from None
+            raise HttpError(
+                f"{self.service} at {target.host} did not answer within {timeout:g} seconds; try again later."
+            ) from None
         except (httpx2.HTTPError, OSError) as error:
+            # Without its cause, which may quote a header.
             raise HttpError(
                 f"{self.service} at {target.host} cannot be reached ({type(error).__name__}); "
                 "try again later or check this server's network."
-            ) from error
+            ) from None
         except (httpx2.InvalidURL, ValueError, TypeError) as error:
-            raise HttpError(f"The request to {target.host} cannot be made: {error}.") from error
+            reason = redactor.clean_text(str(error))
+            raise HttpError(f"The request to {target.host} cannot be made: {reason}.") from None
+        return HttpResponse(
+            response.status,
+            httpx2.Headers([(name, redactor.clean_text(value)) for name, value in response.headers.multi_items()]),
+            await redactor.clean(response.content),
+        )
 
-    async def _send(self, method: str, url: httpx2.URL, headers: dict, json: Any, content: Any) -> HttpResponse:
-        addresses = await self._addresses(url)
+    async def _send(
+        self, method: str, target: Target, headers: httpx2.Headers, json: Any, content: Any
+    ) -> HttpResponse:
+        addresses = await target.addresses()
         for number, address in enumerate(addresses, start=1):
             try:
-                return await self._send_to(address, method, url, headers, json, content)
+                return await self._send_to(address, method, target, headers, json, content)
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 if number == len(addresses):
                     raise
-        raise AssertionError("unreachable: _addresses never returns an empty list")
+        raise AssertionError("unreachable: addresses() never returns an empty list")
 
     async def _send_to(
-        self, address: str, method: str, url: httpx2.URL, headers: dict, json: Any, content: Any
+        self, address: str, method: str, target: Target, headers: httpx2.Headers, json: Any, content: Any
     ) -> HttpResponse:
-        headers = {name: value for name, value in headers.items() if name.lower() not in ("host", "accept-encoding")}
         # No compression: MAX_BYTES must bound what comes out, not what comes in.
-        headers |= {"Host": url.netloc.decode("ascii"), "Accept-Encoding": "identity"}
+        own = {"Host": target.url.netloc.decode("ascii"), "Accept-Encoding": "identity"}
         async with (
             httpx2.AsyncClient(verify=_tls(), trust_env=False, follow_redirects=False, timeout=TIMEOUT) as client,
             client.stream(
                 method,
-                url.copy_with(host=address),
-                headers=headers,
+                target.url.copy_with(host=address),
+                headers=[*headers.multi_items(), *own.items()],
                 json=json,
                 content=content,
-                extensions={"sni_hostname": url.raw_host.decode("ascii")},
+                extensions={"sni_hostname": target.host},
             ) as response,
         ):
             if response.headers.get("content-encoding", "identity").lower() != "identity":
-                raise HttpError(f"{self.service} at {url.host} sent a compressed answer, which is not accepted.")
+                raise HttpError(f"{self.service} at {target.host} sent a compressed answer, which is not accepted.")
             body = bytearray()
             async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > MAX_BYTES:
-                    raise HttpError(f"{self.service} at {url.host} answered with more than {MAX_BYTES // 1024} KB.")
+                    raise HttpError(f"{self.service} at {target.host} answered with more than {MAX_BYTES // 1024} KB.")
             return HttpResponse(response.status_code, response.headers, bytes(body))
-
-    async def _addresses(self, url: httpx2.URL) -> list[str]:
-        """The addresses to connect to, IPv4 first; a single private one among them refuses the host."""
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(url.raw_host, _port(url), type=socket.SOCK_STREAM)
-        except (socket.gaierror, UnicodeError):
-            raise HttpError(
-                f"{self.service} at {url.host} cannot be reached: the name is unknown; "
-                "check it, or this server's network and DNS."
-            ) from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in sorted(found, key=lambda entry: entry[0])))
-        private = _host_and_port(url) in {entry.lower() for entry in settings.TOOLS_PRIVATE_HOSTS}
-        if not private and not all(is_public(address) for address in addresses):
-            raise HttpError(
-                f"The host {_host_and_port(url)!r} has a private address, which tools may not reach; "
-                "an administrator can except it in TOOLS_PRIVATE_HOSTS."
-            )
-        return addresses
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address, in the numeric form of getaddrinfo, is one of the public internet."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:  # a zone, as in fe80::1%eth0
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is None:
-            return ip in PUBLIC_IPV6 and ip.is_global and not any(ip in tunnel for tunnel in TUNNELS)
-        ip = ip.ipv4_mapped
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
-
-
-def _target(url: str, params: dict[str, Any] | None) -> httpx2.URL:
-    try:
-        target = httpx2.URL(url)
-        if params:
-            target = target.copy_merge_params(params)
-    except (httpx2.InvalidURL, TypeError, ValueError):
-        raise HttpError(f"{url[:200]!r} is no URL; give one like https://api.example.com/path.") from None
-    if target.scheme not in DEFAULT_PORTS or not target.host:
-        raise HttpError(f"{url[:200]!r} is no web address; only http:// and https:// URLs are reached.")
-    if target.userinfo:
-        raise HttpError("A URL with a user name or password in it is not reached; leave them out.")
-    return target
-
-
-def _port(url: httpx2.URL) -> int:
-    return url.port or DEFAULT_PORTS[url.scheme]
-
-
-def _host_and_port(url: httpx2.URL) -> str:
-    return f"{url.host.lower().rstrip('.')}:{_port(url)}"
-
-
-def _listed(url: httpx2.URL, hosts: Iterable[str]) -> bool:
-    allowed = {host.strip().lower() for host in hosts}
-    on_default_port = _port(url) == DEFAULT_PORTS[url.scheme]
-    return _host_and_port(url) in allowed or (on_default_port and url.host.lower().rstrip(".") in allowed)
 
 
 @functools.cache

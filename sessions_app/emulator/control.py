@@ -1,6 +1,7 @@
-"""Plain HTTP on the emulator's port: ephemeral tokens, and what tests of other programs ask and do.
+"""Plain HTTP on the emulator's port: text answers, ephemeral tokens, and what tests of other programs ask and do.
 
 POST   /{version}/auth_tokens
+POST   /{version}/models/{model}:generateContent
 GET    /_emulator/sessions          GET /_emulator/sessions/{number}
 GET    /_emulator/faults            POST, DELETE; DELETE /_emulator/faults/{id}
 """
@@ -17,6 +18,7 @@ import msgspec
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from . import generate
 from .faults import KINDS, MOMENTS, Fault, FaultError
 from .proto import check_nesting
 from .wire import Refusal
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
 STATUS_NAMES = {
     400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
-    405: "UNIMPLEMENTED", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE",
+    405: "UNIMPLEMENTED", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 501: "UNIMPLEMENTED", 503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
 }  # fmt: skip
 TOKENS = re.compile(r"/{1,2}(v1|v1beta|v1alpha)/auth_tokens")
 
@@ -67,6 +70,8 @@ def _route(emulator: Emulator, method: str, path: str, key: str, body: bytes) ->
         if method != "POST":
             raise HttpError(405, "Make a token with POST.")
         return _make_token(emulator, key, body)
+    if (found := generate.PATH.fullmatch(path)) and method == "POST":
+        return _generate(emulator, key, body, **found.groupdict())
     match [step for step in path.split("/") if step], method:
         case ["_emulator", "sessions"], "GET":
             return {"sessions": [session.describe() for session in emulator.all_sessions]}
@@ -89,11 +94,26 @@ def _route(emulator: Emulator, method: str, path: str, key: str, body: bytes) ->
     raise HttpError(404, "The emulator of Gemini Live has no such path.")
 
 
-def _make_token(emulator: Emulator, key: str, body: bytes) -> dict[str, Any]:
+def _check_key(emulator: Emulator, key: str) -> None:
     if not key:
         raise HttpError(403, "Method doesn't allow unregistered callers. Please use API Key to call this API.")
     if key in emulator.bad_keys:
         raise HttpError(400, "API key not valid. Please pass a valid API key.")
+
+
+def _generate(emulator: Emulator, key: str, body: bytes, **asked: str) -> dict[str, Any]:
+    emulator.generations += 1
+    if refused := emulator.faults.due("generate", 0, emulator.generations).get("refuse_generate"):
+        raise HttpError(refused.status, refused.reason or "The model is overloaded. Please try again later.")
+    _check_key(emulator, key)
+    try:
+        return generate.generate(emulator.script, **asked, body=_json(body))
+    except Refusal as refusal:
+        raise HttpError(refusal.code, str(refusal)) from None
+
+
+def _make_token(emulator: Emulator, key: str, body: bytes) -> dict[str, Any]:
+    _check_key(emulator, key)
     try:
         return emulator.tokens.create(_json(body) if body else {})
     except Refusal as refusal:

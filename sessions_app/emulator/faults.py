@@ -26,6 +26,7 @@ MOMENTS = {
     "tool_response": "an answer to a tool call was read",
     "interrupted": "a turn is interrupted",
     "turn_complete": "a turnComplete was sent",
+    "generate": "a request for generateContent came",
     "now": "at once, in the sessions that are open (only while running)",
 }
 KINDS = {  # kind → (the moment where it strikes unless told otherwise, what it does)
@@ -49,11 +50,12 @@ KINDS = {  # kind → (the moment where it strikes unless told otherwise, what i
     "withhold_handle": ("turn_complete", "sends no session handle"),
     "spurious_interrupted": ("turn_complete", "says `interrupted` while nothing is generated"),
     "audio_with_interrupted": ("interrupted", "lets the message that says `interrupted` carry a piece of speech, too"),
+    "refuse_generate": ("generate", "answers generateContent with HTTP `status`"),
 }
 # These bend what happens at their own moment, and so can strike nowhere else.
 BENDING = frozenset({
     "refuse_upgrade", "withhold_setup_complete", "delay", "duplicate_tool_calls", "turn_complete_after_tool_call",
-    "audio_after_tool_call", "late_handle", "withhold_handle", "audio_with_interrupted",
+    "audio_after_tool_call", "late_handle", "withhold_handle", "audio_with_interrupted", "refuse_generate",
 })  # fmt: skip
 REASONS = {
     1000: "", 1007: "Request contains an invalid argument.",
@@ -109,8 +111,8 @@ class Fault:
         own = KINDS[fault.kind][0]
         if fault.kind in BENDING and fault.at not in ("", own):
             raise FaultError(f"{fault.kind!r} can strike only at the moment {own!r}.")
-        if fault.kind not in BENDING and fault.at == "upgrade":
-            raise FaultError("At the moment 'upgrade' only 'refuse_upgrade' can strike.")
+        if fault.kind not in BENDING and fault.at in ("upgrade", "generate"):
+            raise FaultError(f"At the moment {fault.at!r} only 'refuse_{fault.at}' can strike.")
         if not (fault.nth >= 1 and fault.after >= 0 and fault.times >= 0 and 0 <= fault.probability <= 1):
             raise FaultError("A fault's nth is 1 or more, after and times 0 or more, and probability from 0 to 1.")
         if not (fault.seconds >= 0 and fault.speed > 0 and 0 < fault.size <= 2**26 and 400 <= fault.status <= 599):

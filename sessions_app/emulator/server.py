@@ -100,6 +100,7 @@ class Emulator:
         self.tokens = Tokens()
         self.listener = Listener()
         self.dials = 0
+        self.generations = 0
         self.all_sessions: deque[Session] = deque(maxlen=1000)
         self.ca_file = Path(ca_out) if ca_out else None
         self._sessions: list[Session] = []

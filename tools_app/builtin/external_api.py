@@ -3,19 +3,20 @@
 import json
 from typing import Annotated, Any, Literal
 
-from django.conf import settings
 from pydantic import BeforeValidator, Field
 
 from ..context import ToolContext
 from ..exceptions import ToolError
+from ..external_apis import all_apis, api_for
 from ..registry import tool
+from ..targets import Target
 
 MAX_TEXT = 20_000
 WITHOUT_BODY = ("GET", "HEAD")
 
 
 def describe_external_api() -> str:
-    hosts = ", ".join(settings.TOOLS_ALLOWED_HOSTS) or "none yet; an administrator can add some to TOOLS_ALLOWED_HOSTS"
+    hosts = "; ".join(map(str, all_apis())) or "none yet; an administrator can add some to TOOLS_ALLOWED_HOSTS"
     return f"Call an HTTP API and get its answer. Allowed hosts: {hosts}."
 
 
@@ -46,14 +47,15 @@ async def call_external_api(
         dict[str, Any] | None, BeforeValidator(_from_text), Field(description="A JSON object to send.")
     ] = None,
 ) -> dict:
-    if not settings.TOOLS_ALLOWED_HOSTS:
+    if not all_apis():
         raise ToolError(
             "This server allows no external hosts yet; an administrator can list some in TOOLS_ALLOWED_HOSTS, "
             "for example TOOLS_ALLOWED_HOSTS=api.example.com."
         )
     if body is not None and method in WITHOUT_BODY:
         raise ToolError(f"A {method} request has no body; put the values into the URL, or use POST.")
-    response = await context.http.request(method, url, json=body, allowed_hosts=settings.TOOLS_ALLOWED_HOSTS)
+    api = api_for(Target.parse(url), method)
+    response = await context.http.request(method, url, json=body, secret_headers=api.headers)
     return {
         "status": response.status,
         "contentType": response.content_type,
@@ -65,6 +67,6 @@ def _body(content_type: str, text: str) -> Any:
     if content_type == "application/json" or content_type.endswith("+json"):
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… (cut off)"

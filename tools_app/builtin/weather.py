@@ -5,11 +5,13 @@ from typing import Annotated, Any, Literal
 from django.conf import settings
 from pydantic import Field
 
+from ..caching import remembered
 from ..context import ToolContext
 from ..exceptions import ToolError
-from ..http import HttpClient
 from ..registry import tool
+from .places import find
 
+CACHE_SECONDS = 600
 CURRENT = "temperature_2m,relative_humidity_2m,weather_code,wind_speed_10m"
 # WMO code table 4677 as Open-Meteo uses it, in words that sound well when spoken.
 CONDITIONS = {
@@ -26,45 +28,49 @@ CONDITIONS = {
 @tool(timeout=15)
 async def get_weather(
     context: ToolContext,
-    location: Annotated[str, Field(description="The name of a city, in any language.", min_length=1, max_length=100)],
+    location: Annotated[
+        str,
+        Field(
+            description='A city, with its state or country if the user named one: "Paris", "Paris, Texas".',
+            min_length=1,
+            max_length=100,
+        ),
+    ],
     units: Annotated[Literal["celsius", "fahrenheit"], Field(description="The temperature scale.")] = "celsius",
 ) -> dict:
     """Get the current weather in a city."""
     service = context.http.named("The weather service")
-    place = await _find(service, location)
-    forecast = await service.get_json(
-        settings.OPEN_METEO_FORECAST_URL,
-        latitude=place["latitude"],
-        longitude=place["longitude"],
-        current=CURRENT,
-        temperature_unit=units,
-        wind_speed_unit="mph" if units == "fahrenheit" else "kmh",
-        timezone="auto",
-    )
+    place = await find(service, location)
+    # To some 100 m: who asks for the same city shares an answer, and the service's grid is coarser.
+    query = {
+        "latitude": round(place.latitude, 3),
+        "longitude": round(place.longitude, 3),
+        "current": CURRENT,
+        "temperature_unit": units,
+        "wind_speed_unit": "mph" if units == "fahrenheit" else "kmh",
+        "timezone": "auto",
+    }
+
+    async def ask() -> dict[str, Any]:
+        return _read(await service.get_json(settings.OPEN_METEO_FORECAST_URL, **query))
+
+    weather = await remembered([settings.OPEN_METEO_FORECAST_URL, query], CACHE_SECONDS, ask)
+    named = {"location": place.name, "region": place.admin1, "country": place.country, "units": units}
+    return named | weather
+
+
+def _read(forecast: Any) -> dict[str, Any]:
     try:
         current, written = forecast["current"], forecast["current_units"]
         return {
-            "location": place["name"],
-            "country": place.get("country", ""),
             "temperature": current["temperature_2m"],
-            "units": units,
             "conditions": CONDITIONS.get(current["weather_code"], "unknown conditions"),
             "humidity": current["relative_humidity_2m"],
             "windSpeed": current["wind_speed_10m"],
             "windUnits": written["wind_speed_10m"].replace("mp/h", "mph"),
             "observedAt": current["time"],
         }
-    except (KeyError, TypeError) as error:
-        raise ToolError("The weather service answered in a form that this server does not know.") from error
-
-
-async def _find(service: HttpClient, location: str) -> dict[str, Any]:
-    """The best known place of that name. Open-Meteo knows no "Paris, France", but "Paris"."""
-    for name in dict.fromkeys([location, location.split(",")[0].strip()]):
-        answer = await service.get_json(
-            settings.OPEN_METEO_GEOCODING_URL, name=name, count=1, language="en", format="json"
-        )
-        places = answer.get("results") if isinstance(answer, dict) else None
-        if places and {"name", "latitude", "longitude"} <= places[0].keys():
-            return places[0]
-    raise ToolError(f"No place called {location!r} was found; ask the user which city is meant.")
+    except (AttributeError, KeyError, TypeError):
+        raise ToolError(
+            "The weather service answered in a form that this server does not know; try again later."
+        ) from None

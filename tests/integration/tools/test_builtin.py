@@ -3,67 +3,11 @@ import sqlite3
 
 import pytest
 
-from tests.open_meteo import open_meteo as serve_open_meteo
 from tools_app.demo import knowledge, shop
 from tools_app.fulltext import search
 from tools_app.models import KnowledgeDocument, Metric
 
 NOW = datetime.datetime(2026, 11, 22, 15, 30)
-
-
-@pytest.fixture
-def open_meteo(settings):
-    with serve_open_meteo() as service:
-        for name, url in service.environment.items():
-            setattr(settings, name, url)
-        settings.TOOLS_PRIVATE_HOSTS = [service.host]
-        yield service
-
-
-# --- weather
-
-
-async def test_weather_is_asked_of_open_meteo(call, open_meteo):
-    assert (await call("get_weather", location="New York")).result == {
-        "location": "New York",
-        "country": "United States",
-        "temperature": 18.0,
-        "units": "celsius",
-        "conditions": "partly cloudy",
-        "humidity": 62,
-        "windSpeed": 12.1,
-        "windUnits": "km/h",
-        "observedAt": "2026-11-22T11:15",
-    }
-    (_, searched), (_, asked) = open_meteo.requests
-    assert searched == {"name": "New York", "count": "1", "language": "en", "format": "json"}
-    assert (asked["latitude"], asked["longitude"]) == ("40.71427", "-74.00597")
-
-
-async def test_weather_in_fahrenheit(call, open_meteo):
-    result = (await call("get_weather", location="Berlin", units="fahrenheit")).result
-    assert (result["temperature"], result["windUnits"], result["conditions"]) == (64.4, "mph", "partly cloudy")
-
-
-async def test_a_city_with_its_country_is_found(call, open_meteo):
-    assert (await call("get_weather", location="Berlin, Germany")).result["country"] == "Germany"
-
-
-async def test_an_unknown_place_is_a_sentence(call, open_meteo):
-    outcome = await call("get_weather", location="Nowhereville")
-    assert outcome.error == "No place called 'Nowhereville' was found; ask the user which city is meant."
-
-
-@pytest.mark.parametrize("location", ["", "   ", "x" * 101])
-async def test_a_wrong_place_is_not_asked_for(call, open_meteo, location):
-    assert (await call("get_weather", location=location)).status == "error"
-    assert open_meteo.requests == []
-
-
-async def test_a_service_that_is_out_of_order_is_a_sentence(call, open_meteo, settings):
-    settings.OPEN_METEO_FORECAST_URL += "/moved"
-    outcome = await call("get_weather", location="London")
-    assert outcome.error == "The weather service at 127.0.0.1 answered with HTTP status 404; try again later."
 
 
 # --- knowledge

@@ -43,6 +43,7 @@ def test_the_list_of_tools_has_the_seeds_shape(client, demo_shop):
         "search_knowledge_base": ["query", "maxResults"],
         "call_external_api": ["url", "method", "body"],
         "get_weather": ["location", "units"],
+        "ask_expert": ["question", "context"],
     }
     assert client.post("/api/tools").status_code == 405
 
@@ -150,7 +151,7 @@ def test_a_tool_that_is_too_slow_ends_as_in_a_conversation(staff):
 @pytest.mark.parametrize(
     ("name", "body", "status", "said"),
     [
-        ("no_such", "{}", 404, "There is no tool called 'no_such'; the tools are: call_external_api, count_orders"),
+        ("no_such", "{}", 404, "There is no tool called 'no_such'; the tools are: ask_expert, call_external_api, count_orders"),
         ("off", "{}", 404, "There is no tool"),
         ("lose_order", "{}", 409, "The tool lose_order is switched off. Switch it on in the admin"),
         ("count_orders", "[]", 400, "Expected a dictionary"),

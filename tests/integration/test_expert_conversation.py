@@ -1,0 +1,48 @@
+"""A question that the model hands on to the expert, and the expert's answer, spoken: both by the emulator."""
+
+import asyncio
+
+import pytest
+
+from sessions_app.models import LiveSession
+from tests.integration.caller import Caller
+from tools_app import caching
+from tools_app.models import ToolCall
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache():
+    caching.shared_cache.cache_clear()
+    caching.shared_cache().clear()
+    yield
+    caching.shared_cache.cache_clear()
+
+
+async def test_the_experts_answer_is_spoken(gemini):
+    session = await LiveSession.objects.acreate(user_label="ada")
+    async with Caller(session.pk) as caller:
+        await caller.converse()
+        await caller.ask("Ask the expert why the sky is blue")
+        async with asyncio.timeout(20):
+            while "scatters" not in caller.said(by_user=False):
+                await caller.until("transcription")
+    [call], [result] = caller.of_type("function_call"), caller.of_type("function_result")
+    assert (call["name"], call["args"]) == ("ask_expert", {"question": "Why is the sky blue?"})
+    assert (result["callId"], result["status"]) == (call["callId"], "ok")
+    assert caller.said(by_user=False).startswith("The expert says: The sky is blue because")
+    row = await ToolCall.objects.aget(session=session)
+    assert row.result["model"] == "gemini-3.8-flash"
+
+
+async def test_an_expert_whose_budget_is_spent_is_spoken_of(gemini, settings):
+    settings.EXPERT_DAILY_TOKENS = 1
+    session = await LiveSession.objects.acreate(user_label="ada")
+    async with Caller(session.pk) as caller:
+        await caller.converse()
+        await caller.ask("Ask an expert about the theory of everything")
+        async with asyncio.timeout(20):
+            while "ask again tomorrow" not in caller.said(by_user=False):
+                await caller.until("transcription")
+    assert caller.of_type("function_call")[0]["args"] == {"question": "the theory of everything"}
