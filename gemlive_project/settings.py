@@ -8,6 +8,8 @@ from pathlib import Path
 
 import environ
 
+from tools_app.mcp_servers.config import read_file
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 VAR_DIR.mkdir(exist_ok=True)
@@ -87,6 +89,9 @@ OPEN_METEO_FORECAST_URL = env.str("OPEN_METEO_FORECAST_URL", default="https://ap
 # The databases that execute_sql_query reads, by the name that the model uses. "main" is the demo shop unless set.
 DEMO_DATABASE = database("DEMO_DATABASE_URL", "sqlite:///var/demo_shop.sqlite3")
 SQL_DATABASES = {"main": DEMO_DATABASE}
+# A JSON file of MCP servers whose tools the model may use: docs/mcp.md. What is wrong with it, gemlive.E021 tells.
+MCP_SERVERS_FILE = env.str("MCP_SERVERS_FILE", default="")
+MCP_SERVERS, MCP_SERVERS_PROBLEMS = read_file(BASE_DIR / MCP_SERVERS_FILE if MCP_SERVERS_FILE else None, env.ENVIRON)
 
 # --- Django -----------------------------------------------------------------------------------------------------
 
@@ -242,5 +247,7 @@ LOGGING = {
         "websockets": {"level": "INFO"},
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
+        # What it says of servers that fail, tools_app.mcp says in one line.
+        "mcp": {"level": "CRITICAL"},
     },
 }

@@ -17,6 +17,7 @@ for name, value in {
     "DATABASE_URL": "sqlite:///var/db.sqlite3",
     "TOOLS_ALLOWED_HOSTS": "",
     "TOOLS_PRIVATE_HOSTS": "",
+    "MCP_SERVERS_FILE": "",
     "HOUSEKEEPING_SECONDS": "0",  # no thread that looks into the database of whatever test runs
 }.items():
     os.environ[name] = value  # before the project's settings read it; .env never overrides what is set

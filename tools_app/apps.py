@@ -7,4 +7,7 @@ class ToolsConfig(AppConfig):
     verbose_name = "Tools"
 
     def ready(self) -> None:
+        from . import mcp_servers
+
         autodiscover_modules("tools")
+        mcp_servers.ready()
