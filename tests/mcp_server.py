@@ -1,8 +1,9 @@
 """A real MCP server for tests, written with the official SDK, and one that misbehaves.
 
     python -m tests.mcp_server stdio
-    python -m tests.mcp_server http PORT [json]
-    python -m tests.mcp_server stdio hang|garbage|noise|flood|many|stubborn|endless|grandchild
+    python -m tests.mcp_server stdio old                 speaks no protocol version after 2025-11-25
+    python -m tests.mcp_server http PORT [old] [json]
+    python -m tests.mcp_server stdio hang|garbage|noise|flood|many|stubborn|grandchild
 
 Where the environment names a file in MCP_NOTES, a line is added for what shall be seen from outside.
 """
@@ -15,9 +16,11 @@ import time
 from typing import Annotated, Any
 
 import anyio
-from mcp import types
+from mcp import MCPError, types
+from mcp.server.lowlevel import server as lowlevel
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.runner import serve_loop
 from pydantic import BaseModel, Field
 
 
@@ -80,6 +83,12 @@ async def sleep(seconds: float) -> str:
 
 
 @server.tool()
+def header(field: str, context: Context) -> str:
+    """Tells a header of the request."""
+    return (context.headers or {}).get(field, "")
+
+
+@server.tool()
 async def learn(context: Context) -> str:
     """Gets another tool, and says so."""
 
@@ -88,6 +97,8 @@ async def learn(context: Context) -> str:
         return "learned"
 
     server.add_tool(learned)
+    if "silent" in sys.argv:
+        return "ready"
     await context.session.send_tool_list_changed()
     await context.notify_tools_changed()
     return "ready"
@@ -110,6 +121,12 @@ def flood(megabytes: int) -> str:
 def who() -> dict[str, Any]:
     """Tells its process and its environment."""
     return {"pid": os.getpid(), "environment": dict(os.environ), "cwd": os.getcwd()}
+
+
+async def only_the_old_protocol(context: Any, call_next: Any) -> Any:
+    if context.method == "server/discover":
+        raise MCPError(types.METHOD_NOT_FOUND, "Method not found")
+    return await call_next(context)
 
 
 def misbehave(how: str) -> None:
@@ -141,8 +158,11 @@ def misbehave(how: str) -> None:
 if __name__ == "__main__":
     note("started")
     way, *rest = sys.argv[1:]
+    if "old" in rest:
+        server.middleware.append(only_the_old_protocol)
+        lowlevel.serve_dual_era_loop = serve_loop  # as it was before there were two eras
     if way == "http":
-        options: dict[str, Any] = {"port": int(rest[0]), "json_response": "json" in rest, "session_idle_timeout": None}
+        options: dict[str, Any] = {"port": int(rest[0]), "json_response": "json" in rest}
         server.run("streamable-http", **options)
     else:
         misbehave(rest[0] if rest else "")

@@ -1,6 +1,6 @@
 """Streamable HTTP to an MCP server: the SDK's transport, on a client that takes no floods."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,28 +15,36 @@ READ_SECONDS = 300.0
 
 
 @asynccontextmanager
-async def http_transport(url: str, headers: dict[str, str], max_bytes: int) -> AsyncIterator[Any]:
-    """Streams of messages, none of them longer than `max_bytes`."""
+async def http_transport(
+    url: str, headers: dict[str, str], max_bytes: int, forgotten: Callable[[], None]
+) -> AsyncIterator[Any]:
+    """Streams of messages, none of them longer than `max_bytes`. `forgotten` is called if it has lost our session.
+
+    https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management: it answers 404 then.
+    """
     async with (
         httpx2.AsyncClient(
             headers=headers | PLAIN,
             timeout=httpx2.Timeout(CONNECT_SECONDS, read=READ_SECONDS),
-            transport=_Bounded(max_bytes),
+            transport=_Transport(max_bytes, forgotten),
         ) as client,
         streamable_http_client(url, http_client=client, max_sse_event_size=max_bytes) as streams,
     ):
         yield streams
 
 
-class _Bounded(httpx2.AsyncHTTPTransport):
-    """The SDK bounds each event of an event stream, and no other body."""
+class _Transport(httpx2.AsyncHTTPTransport):
+    """The SDK bounds each event of an event stream, and no other body; and it tells no one of the 404."""
 
-    def __init__(self, max_bytes: int):
+    def __init__(self, max_bytes: int, forgotten: Callable[[], None]):
         super().__init__()
         self._max_bytes = max_bytes
+        self._forgotten = forgotten
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         response = await super().handle_async_request(request)
+        if response.status_code == 404 and "mcp-session-id" in request.headers:
+            self._forgotten()
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             await response.aclose()
             raise httpx2.DecodingError("the answer is compressed, which was not asked for", request=request)

@@ -56,6 +56,7 @@ class Server:
         self._wanted = asyncio.Event()  # a call waits for it
         self._look = asyncio.Event()
         self._lost: str | None = None
+        self._forgotten: Client | None = None
         self._calls = 0
 
     def say(self, line: str) -> None:
@@ -73,18 +74,15 @@ class Server:
                 reason = await self._connection()
             except Exception as error:
                 reason = f"failed: {_first(error)}"
-            finally:
-                self._client = None
-                self._connected.clear()
-                self.settled.set()
             failures = 0 if loop.time() - started > GOOD_SECONDS else failures + 1
             delay = min(FIRST_DELAY * 2**failures, LONGEST_DELAY) if failures else 0.0
             logger.warning("MCP server %r %s; it is tried again in %.1f s", self.name, reason, delay)
+            self.settled.set()
             await asyncio.sleep(min(delay, 1.0))
-            self._wanted.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, delay - 1.0)):
                     await self._wanted.wait()
+            self._wanted.clear()
 
     async def call(self, tool: str, args: dict[str, Any]) -> Any:
         """What the server's tool answers. Raises ToolError if there is nothing.
@@ -99,9 +97,8 @@ class Server:
                 request = types.CallToolRequest(params=types.CallToolRequestParams(name=tool, arguments=args))
                 return definitions.result(await client.session.send_request(request, types.CallToolResult))
             except MCPError as error:
-                if error.message == "Session terminated" and not last:
-                    self._lose("has forgotten the session")  # and has not run the call: it was started anew
-                    continue
+                if client is self._forgotten and not last:
+                    continue  # the call was not run
                 if error.code == types.CONNECTION_CLOSED:
                     self._lose("is lost")
                     raise self._unreachable() from None
@@ -159,7 +156,7 @@ class Server:
     def _transport(self) -> Any:
         config = self._config
         if config.url:
-            return http_transport(config.url, config.headers, MAX_MESSAGE_BYTES)
+            return http_transport(config.url, config.headers, MAX_MESSAGE_BYTES, self._forget)
         command = [str(config.command), *config.args]
         return stdio_transport(command, config.env, config.cwd, MAX_MESSAGE_BYTES, self._log, self._lose)
 
@@ -171,6 +168,11 @@ class Server:
         self._connected.clear()
         self._lost = self._lost or reason
         self._look.set()
+
+    def _forget(self) -> None:
+        """It was started anew, and does not know our session."""
+        self._forgotten = self._client or self._forgotten
+        self._lose("has forgotten the session")
 
     async def _until_told(self) -> None:
         """That the tools changed, or that it is lost; or until it is time to look by ourselves."""
