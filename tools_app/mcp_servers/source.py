@@ -33,6 +33,7 @@ class McpTools:
     def __init__(self, servers: Mapping[str, ServerConfig]):
         self._configs = servers
         self._lock = threading.Lock()
+        self._started = False
         self._deadline = 0.0
         self._tools: Sequence[ToolDefinition] = ()
         self._servers: list[Server] = []
@@ -66,9 +67,9 @@ class McpTools:
 
     def _start(self) -> None:
         with self._lock:
-            if self._deadline:
+            if self._started:
                 return
-            self._deadline = time.monotonic() + FIRST_ANSWER_SECONDS
+            self._started = True
             try:
                 from .server import Server
             except ImportError as error:
@@ -78,6 +79,7 @@ class McpTools:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(target=self._keep, args=(self._loop,), name="mcp", daemon=True)
             self._thread.start()
+            self._deadline = time.monotonic() + FIRST_ANSWER_SECONDS
 
     def _keep(self, loop: asyncio.AbstractEventLoop) -> None:
         async def keep() -> None:

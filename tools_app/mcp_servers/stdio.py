@@ -26,7 +26,7 @@ LOG_LINE_LENGTH = 500
 # What a server may take to end once its stdin is closed, and again once it was told by a signal.
 END_SECONDS = 2.0
 # Ends the server's process group when we are gone, however we went (SIGKILL, too): its stdin closes then.
-GUARD = 'read _; sleep 2; kill -KILL -- "-$1"'
+GUARD = 'read _; sleep 2; kill -KILL "-$1"'
 
 Say = Callable[[str], None]
 

@@ -14,6 +14,7 @@ import pytest
 from tests.processes import wait_until
 from tests.programs import require_package
 from tests.server import ROOT, free_port
+from tools_app.mcp_servers import source as source_module
 from tools_app.mcp_servers.config import ServerConfig
 from tools_app.mcp_servers.source import McpTools
 from tools_app.registry import registry, temporary_tools
@@ -90,8 +91,9 @@ def http(tmp_path: Path) -> Iterator[Callable[..., HttpServer]]:
 
 
 @pytest.fixture
-def use() -> Iterator[Callable[..., McpTools]]:
+def use(monkeypatch) -> Iterator[Callable[..., McpTools]]:
     """`use(crm=entry)`: the registry has the tools of these servers; none of them outlives the test."""
+    monkeypatch.setattr(source_module, "FIRST_ANSWER_SECONDS", 30)  # a busy machine starts them slowly
     sources = []
 
     def use(**entries: dict[str, Any]) -> McpTools:
