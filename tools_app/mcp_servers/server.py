@@ -100,7 +100,8 @@ class Server:
                 if client is self._forgotten and not last:
                     continue  # the call was not run
                 if error.code == types.CONNECTION_CLOSED:
-                    self._lose("is lost")
+                    if client is self._client:
+                        self._lose("is lost")
                     raise self._unreachable() from None
                 raise ToolError(f"The MCP server {self.name!r} refused the call: {error.message}") from None
             except ValidationError:

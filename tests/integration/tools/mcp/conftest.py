@@ -94,6 +94,7 @@ def http(tmp_path: Path) -> Iterator[Callable[..., HttpServer]]:
 def use(monkeypatch) -> Iterator[Callable[..., McpTools]]:
     """`use(crm=entry)`: the registry has the tools of these servers; none of them outlives the test."""
     monkeypatch.setattr(source_module, "FIRST_ANSWER_SECONDS", 30)  # a busy machine starts them slowly
+    monkeypatch.setattr("tools_app.mcp_servers.server.WAIT_SECONDS", 30)
     sources = []
 
     def use(**entries: dict[str, Any]) -> McpTools:

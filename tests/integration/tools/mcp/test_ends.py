@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from tests.processes import running, wait_until
-from tests.server import DAPHNE, UVICORN
+from tests.server import DAPHNE, UVICORN, Server
 
 
 def alive(pid: int) -> bool:
@@ -18,6 +18,11 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def listed(server: Server) -> set[str]:
+    answer = httpx2.get(f"{server.url}/api/tools", timeout=30).json()
+    return {tool["name"] for tool in answer["tools"]}
 
 
 @pytest.mark.parametrize(
@@ -29,8 +34,7 @@ def test_the_processes_end_with_the_server(environment, stdio, notes, tmp_path, 
     path.write_text(json.dumps({"mcpServers": {"deaf": stdio("stubborn"), "crm": stdio("grandchild")}}))
     log = tmp_path / "log"
     with running(environment | {"MCP_SERVERS_FILE": str(path)}, command, log) as server:
-        listed = httpx2.get(f"{server.url}/api/tools", timeout=30).json()["tools"]
-        assert {"deaf_add", "crm_add", "get_weather"} <= {tool["name"] for tool in listed}
+        wait_until(lambda: {"deaf_add", "crm_add", "get_weather"} <= listed(server), "all are listed")
         pids = [int(line) for line in notes() if line.isdigit()]
         assert len(pids) == 2
         assert all(alive(pid) for pid in pids)
