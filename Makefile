@@ -47,7 +47,7 @@ $(INSTALLED): requirements.txt constraints.txt
 constraints: $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
 	@echo "# The exact versions that were tested; made by: make constraints" > constraints.txt
-	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-strip-extras --python-version 3.11 requirements.txt | sed 's/\[[a-z,-]*\]//' >> constraints.txt
+	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-strip-extras --python-version 3.11 requirements.txt requirements-mcp.txt | sed 's/\[[a-z,-]*\]//' >> constraints.txt
 
 clean:
 	rm -rf $(VENV) var

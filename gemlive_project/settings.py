@@ -14,6 +14,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from tools_app.mcp_servers.config import read_file
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 VAR_DIR.mkdir(exist_ok=True)
@@ -131,6 +133,9 @@ EXPERT_DAILY_TOKENS = env.int("EXPERT_DAILY_TOKENS", default=200_000)
 DEMO_DATABASE = database("DEMO_DATABASE_URL", "sqlite:///var/demo_shop.sqlite3")
 # Others as a JSON object: {"sales": {"URL": "postgres://…", "TABLES": ["invoices"], "DESCRIPTION": "…"}}
 SQL_DATABASES = {"main": DEMO_DATABASE} | databases(env.str("SQL_DATABASES", default=""))
+# A JSON file of MCP servers whose tools the model may use: docs/mcp.md. What is wrong with it, gemlive.E021 tells.
+MCP_SERVERS_FILE = env.str("MCP_SERVERS_FILE", default="")
+MCP_SERVERS, MCP_SERVERS_PROBLEMS = read_file(BASE_DIR / MCP_SERVERS_FILE if MCP_SERVERS_FILE else None, env.ENVIRON)
 
 # --- Django -----------------------------------------------------------------------------------------------------
 
@@ -288,5 +293,7 @@ LOGGING = {
         "httpx2": {"level": "WARNING"},
         # At DEBUG it prints the headers of answers, in which a server may repeat a secret.
         "httpcore2": {"level": "WARNING"},
+        # What it says of servers that fail, tools_app.mcp says in one line.
+        "mcp": {"level": "CRITICAL"},
     },
 }

@@ -20,6 +20,7 @@ for name, value in {
     "TOOLS_PRIVATE_HOSTS": "",
     "SQL_DATABASES": "",
     "EXTERNAL_APIS_FILE": "",
+    "MCP_SERVERS_FILE": "",
     "HOUSEKEEPING_SECONDS": "0",  # no thread that looks into the database of whatever test runs
 }.items():
     os.environ[name] = value  # before the project's settings read it; .env never overrides what is set

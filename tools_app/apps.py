@@ -6,6 +6,7 @@ class ToolsConfig(AppConfig):
     verbose_name = "Tools"
 
     def ready(self) -> None:
-        from . import checks, discovery, http_checks, sql_databases  # noqa: F401  they register system checks
+        from . import checks, discovery, http_checks, mcp_servers, sql_databases  # noqa: F401  they register checks
 
         discovery.discover()
+        mcp_servers.ready()

@@ -151,7 +151,12 @@ def test_a_tool_that_is_too_slow_ends_as_in_a_conversation(staff):
 @pytest.mark.parametrize(
     ("name", "body", "status", "said"),
     [
-        ("no_such", "{}", 404, "There is no tool called 'no_such'; the tools are: ask_expert, call_external_api, count_orders"),
+        (
+            "no_such",
+            "{}",
+            404,
+            "There is no tool called 'no_such'; the tools are: ask_expert, call_external_api, count_orders",
+        ),
         ("off", "{}", 404, "There is no tool"),
         ("lose_order", "{}", 409, "The tool lose_order is switched off. Switch it on in the admin"),
         ("count_orders", "[]", 400, "Expected a dictionary"),
