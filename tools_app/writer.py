@@ -27,6 +27,9 @@ LONGEST_BATCH = 200
 LONGEST_PAUSE = 2.0
 """Seconds between two attempts: one process that knocks is no burden to a server that comes back."""
 
+GATHER_SECONDS = 0.02
+"""That a write waits for others, to be committed with them: less work, and none at the moment that matters."""
+
 AWAY = (OperationalError, InterfaceError)
 
 
@@ -111,7 +114,10 @@ class DatabaseWriter:
             self._changed.wait_for(lambda: self._waiting or self._stop_at)
             if not self._waiting:
                 self._thread = None
-            return bool(self._waiting)
+                return False
+            # Not at once: what is at work when it asks is a voice or a tool, and the interpreter runs one thread.
+            self._changed.wait_for(lambda: self._stop_at, timeout=GATHER_SECONDS)
+            return True
 
     def _write_some(self) -> None:
         with self._changed:

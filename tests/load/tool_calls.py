@@ -1,8 +1,8 @@
 """The second part of `make bench`: what a tool call costs, and what tools cost the voices.
 
 All voices of the bench talk in real time, through this project on uvicorn, to the emulator, which sends each chunk
-back. Each also asks every second for a tool that does nothing: the time from Gemini's `toolCall` to our answer, as the
-emulator's recording has it, both ways over the wire included. Then twenty of them ask for tools that block: asleep,
+back. Each also asks every second for a tool that does nothing, timed by the server itself from Gemini's `toolCall` to
+the answer sent. Then twenty of them ask for tools that block: asleep,
 in the database, or spinning. Prints a table; writes var/bench-tools.json.
 
 python -m tests.load.tool_calls                                        the bench
@@ -13,10 +13,10 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 
 import uvloop
@@ -37,6 +37,7 @@ PHASES = (
     ("a plain tool each second, each", "please do nothing plainly", 10_000, 1.0),
     (f"{BLOCKING} tools sleep", "please block by sleeping", BLOCKING, 0.0),
     (f"{BLOCKING} tools count in the database", "please block by counting", BLOCKING, 0.0),
+    ("1 tool spins", "please block by spinning", 1, 0.0),
     (f"{BLOCKING} tools spin", "please block by spinning", BLOCKING, 0.0),
 )
 SCRIPT = """
@@ -86,11 +87,9 @@ class ToolBench(Bench):
         }
 
     def phase(self, title: str, phrase: str, how_many: int, every: float) -> dict[str, float | str]:
-        frames = Path(self.folder) / "frames"
-        shutil.rmtree(frames, ignore_errors=True)
         (script := Path(self.folder) / "script.toml").write_text(SCRIPT)
         far_end = ["-m", "sessions_app.emulator", "--echo", "--ears", "phrases", "--ca-out", self.ca_file]
-        far_end += ["--record", str(frames), "--script", str(script), "--speed", "0"]
+        far_end += ["--script", str(script), "--speed", "0"]
         with process([sys.executable, *far_end], OTHER_CORE) as emulator:
             self.upstream_port = int(emulator.stdout.readline().rsplit(":", 1)[1])
             with self.server(SERVER) as (running, port):
@@ -102,7 +101,8 @@ class ToolBench(Bench):
                     if voices.stdout.readline().strip() != "connected":
                         raise SystemExit("The callers could not connect; see above.")
                     measured = json.loads(voices.stdout.readline())
-        answered = sorted(_answer_times(frames))
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/soak/tool_times") as answer:
+                    answered = sorted(json.load(answer))
         return {
             "title": title,
             "audio_p50_ms": measured["p50_ms"],
@@ -111,22 +111,6 @@ class ToolBench(Bench):
             "tool_p50_ms": _share(answered, 0.5),
             "tool_p99_ms": _share(answered, 0.99),
         }
-
-
-def _answer_times(folder: Path) -> list[float]:
-    """Milliseconds from each `toolCall` to its `toolResponse`, from the recordings of all sessions."""
-    times = []
-    for path in folder.rglob("frames.jsonl"):
-        called: dict[str, float] = {}
-        for line in path.read_text().splitlines():
-            if "toolCall" not in line and "toolResponse" not in line:
-                continue
-            frame = json.loads(line)
-            for call in frame["message"].get("toolCall", {}).get("functionCalls", []):
-                called[call["id"]] = frame["seconds"]
-            for answer in frame["message"].get("toolResponse", {}).get("functionResponses", []):
-                times.append((frame["seconds"] - called[answer["id"]]) * 1000)
-    return times
 
 
 def _share(values: list[float], share: float) -> float:
