@@ -26,20 +26,23 @@ class Arguments:
 
     def validate(self, tool: str, args: Any) -> BaseModel:
         """Raises ToolError with a sentence that lets the model correct its call."""
+        try:
+            return self.model.model_validate(self._given(tool, args))
+        except ValidationError as error:
+            raise ToolError(self._sentence(tool, error)) from None
+
+    def _given(self, tool: str, args: Any) -> dict[str, Any]:
+        """The arguments that are meant as such. Raises ToolError if they are no object."""
         if not isinstance(args, Mapping):
             raise ToolError(f"The arguments of {tool} must be a JSON object; call it again with one.")
         known = self.schema["properties"]
         required = self.schema.get("required", ())
-        given = {
+        return {
             name: value
             for name, value in args.items()
             # null for a parameter that has a default and cannot be null means "you choose".
             if value is not None or name in required or name not in known or known[name].get("nullable")
         }
-        try:
-            return self.model.model_validate(given)
-        except ValidationError as error:
-            raise ToolError(self._sentence(tool, error)) from None
 
     def _sentence(self, tool: str, error: ValidationError) -> str:
         problems = []

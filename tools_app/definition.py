@@ -24,7 +24,12 @@ PERIODS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def place_of(function: Any) -> str:
-    """File and line of a function, or of an object that can be called; empty where Python does not know."""
+    """File and line of a function, or of an object that can be called; empty where Python does not know.
+
+    A function that stands for something elsewhere says so in an attribute `place`.
+    """
+    if place := getattr(function, "place", ""):
+        return str(place)
     function = inspect.unwrap(function) if callable(function) else function
     code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else ""

@@ -28,6 +28,8 @@ class MetricAdmin(admin.ModelAdmin):
     def formfield_for_dbfield(self, db_field: Field, request: HttpRequest | None, **kwargs: Any) -> Any:
         if db_field.name == "database":
             kwargs["widget"] = forms.Select(choices=[(name, name) for name in sql_databases.names()])
+        if db_field.name == "description":
+            kwargs["widget"] = forms.Textarea(attrs={"rows": 3, "cols": 100})
         if db_field.name == "sql":
             kwargs["widget"] = forms.Textarea(attrs={"rows": 8, "cols": 100, "spellcheck": "false"})
         return super().formfield_for_dbfield(db_field, request, **kwargs)

@@ -52,15 +52,7 @@ class SchemaArguments(Arguments):
 
     def validate(self, tool: str, args: Any) -> Any:
         """Raises ToolError with a sentence that lets the model correct its call."""
-        if not isinstance(args, Mapping):
-            raise ToolError(f"The arguments of {tool} must be a JSON object; call it again with one.")
-        known = self.schema["properties"]
-        required = self.schema.get("required", ())
-        given = {
-            name: value
-            for name, value in args.items()
-            if value is not None or name in required or name not in known or known[name].get("nullable")
-        }
+        given, known = self._given(tool, args), self.schema["properties"]
         names = ", ".join(known) or "none"
         wrong = [
             f"{name[:80]!r} is not an argument (the arguments are: {names})"

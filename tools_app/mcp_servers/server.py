@@ -222,6 +222,7 @@ class Server:
         async def call(args: dict[str, Any]) -> Any:
             return await self._home.run(self.call(tool, args))
 
+        call.place = f"MCP server {self.name!r}"  # type: ignore[attr-defined]  what definition.place_of() looks for
         return call
 
 

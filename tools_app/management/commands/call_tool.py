@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tools_app.executor import ToolExecutor, ToolOutcome
+from tools_app.registry import registry
 
 
 class Command(BaseCommand):
@@ -30,6 +31,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f'The arguments are no JSON ({error}). Quote them: call_tool {name} \'{{"key": "value"}}\''
             ) from None
+        registry.all(wait=True)  # an MCP server's tools come in a moment
         caller = _Terminal(self, name, args, approve)
         outcome = asyncio.run(self._call(name, args, self._user_id(user), caller))
         self.stdout.write(json.dumps(outcome.response, indent=2, ensure_ascii=False))

@@ -1,11 +1,16 @@
 """Tools of MCP servers are told, called and answered like our own."""
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 
 import pytest
 from rest_framework.test import APIClient
 
 from tests.processes import wait_until
+from tests.server import ROOT
 from tools_app.registry import registry
 
 from .conftest import names
@@ -140,3 +145,21 @@ async def test_a_process_gets_the_environment_of_its_entry_and_no_secret_of_ours
 async def test_headers_go_to_the_server(use, http, call):
     use(crm=http().entry(headers={"Authorization": "Bearer canary"}, tools=["header"]))
     assert (await call("crm_header", field="authorization")).response == {"result": "Bearer canary"}
+
+
+def test_the_command_line_waits_for_a_servers_tools(stdio, tmp_path, environment):
+    file = tmp_path / "mcp.json"
+    file.write_text(json.dumps({"mcpServers": {"own": stdio()}}))
+    variables = os.environ | environment | {"MCP_SERVERS_FILE": str(file)}
+    variables["DJANGO_SETTINGS_MODULE"] = "gemlive_project.settings"
+
+    def manage(*words: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "manage.py", *words]
+        return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60)
+
+    manage("migrate", "--verbosity=0")
+    listed = manage("list_tools")
+    assert "own_add(a, b" in listed.stdout
+    assert "MCP server 'own'" in listed.stdout
+    called = manage("call_tool", "own_add", '{"a": 2, "b": 5}')
+    assert (called.returncode, json.loads(called.stdout)) == (0, {"result": 7})
