@@ -13,8 +13,10 @@ run: $(INSTALLED)
 	@$(BIN)/python manage.py prepare
 	@$(BIN)/python manage.py runserver
 
+# Conversations in real time, browsers and killed servers have the machine for themselves.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/reliability --ignore tests/e2e
+	$(BIN)/python -m pytest tests/reliability tests/e2e
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -6,9 +6,9 @@ import time
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.core.cache import cache
 from django.core.cache.backends.locmem import LocMemCache
 
+from .caching import ask_cache
 from .context import ToolContext
 from .definition import ToolDefinition
 from .exceptions import CallRefused
@@ -16,6 +16,7 @@ from .running import in_database
 
 logger = logging.getLogger(__name__)
 
+PERMISSION_SECONDS = 10.0
 # Counts while the shared cache is away: for this process alone.
 _own_counts = LocMemCache("tool-rates", {})
 
@@ -50,19 +51,27 @@ async def admit(tool: ToolDefinition, context: ToolContext, caller: Caller) -> N
     """Return when the call may run.
 
     Raises:
-        CallRefused: denied.
+        CallRefused: denied, or it could not be found out in time.
     """
-    if tool.permission and not await in_database(lambda: context.user.has_perm(tool.permission)):
+    if tool.permission and not await _has_permission(tool, context):
         raise CallRefused("denied", f"This user has no permission to use {tool.name}; an administrator can give it.")
-    if tool.allowance:
-        calls, seconds = tool.allowance
-        wait = await in_database(lambda: _seconds_to_wait(tool.name, context, calls, seconds))
-        if wait:
-            raise CallRefused(
-                "denied", f"{tool.name} was called {calls} times already; it can be called again in {wait} seconds."
-            )
+    if tool.allowance and (wait := await _seconds_to_wait(tool.name, context, *tool.allowance)):
+        raise CallRefused(
+            "denied",
+            f"{tool.name} was called {tool.allowance[0]} times already; it can be called again in {wait} seconds.",
+        )
     if tool.approval:
         await _ask(tool, caller)
+
+
+async def _has_permission(tool: ToolDefinition, context: ToolContext) -> bool:
+    try:
+        async with asyncio.timeout(PERMISSION_SECONDS):
+            return await in_database(lambda: context.user.has_perm(tool.permission))
+    except TimeoutError:
+        raise CallRefused(
+            "timeout", f"Whether this user may use {tool.name} could not be found out in time; try again later."
+        ) from None
 
 
 async def _ask(tool: ToolDefinition, caller: Caller) -> None:
@@ -77,15 +86,15 @@ async def _ask(tool: ToolDefinition, caller: Caller) -> None:
         raise CallRefused("denied", f"The user did not agree to {tool.name}, so it was not done.")
 
 
-def _seconds_to_wait(name: str, context: ToolContext, calls: int, seconds: int) -> int:
+async def _seconds_to_wait(name: str, context: ToolContext, calls: int, seconds: int) -> int:
     """0 if this call is within the rate. Counted by the clock's own periods, in the cache that all processes share."""
     who = f"user-{context.user_id}" if context.user_id is not None else f"session-{context.session_id}"
     period, passed = divmod(time.time(), seconds)
     key = f"tool-rate:{name}:{who}:{int(period)}"
     try:
-        count = _count(cache, key, seconds)
+        count = await ask_cache(lambda cache: _count(cache, key, seconds))
     except Exception as error:  # whatever a backend raises: no call fails with the cache
-        logger.warning("The cache is away, so %s is counted by process: %s", name, error)
+        logger.warning("The cache is away, so %s is counted by process: %s", name, type(error).__name__)
         count = _count(_own_counts, key, seconds)
     return max(1, round(seconds - passed)) if count > calls else 0
 

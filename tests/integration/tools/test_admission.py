@@ -1,12 +1,13 @@
 """Who may have which tool run: permission, rate, and a person's approval."""
 
 import asyncio
+import threading
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Permission, User
-from django.core.cache import cache
 
+from tools_app import caching
 from tools_app.admission import Nobody
 from tools_app.executor import ToolExecutor
 from tools_app.models import ToolCall
@@ -15,9 +16,11 @@ from tools_app.registry import temporary_tools, tool
 
 @pytest.fixture(autouse=True)
 def _own_tools():
-    cache.clear()
+    caching.shared_cache.cache_clear()
+    caching.shared_cache().clear()
     with temporary_tools():
         yield
+    caching.shared_cache.cache_clear()
 
 
 @pytest.fixture
@@ -98,6 +101,24 @@ async def test_a_tool_that_the_user_may_not_use_is_not_even_told_to_the_model(ex
         assert [one["name"] for one in declared] == ["get_weather", *["secret"] * told]
 
 
+async def test_a_permission_that_cannot_be_found_out_in_time_is_no_leave(executor_of, ran, monkeypatch):
+    release = threading.Event()
+
+    @tool(permission="tools_app.view_knowledgedocument")
+    def secret() -> None:
+        """Secret."""
+        ran.append(1)
+
+    monkeypatch.setattr("tools_app.admission.PERMISSION_SECONDS", 0.05)
+    monkeypatch.setattr(User, "has_perm", lambda self, permission: release.wait(10))
+    admin = await User.objects.acreate(username="root", is_superuser=True)
+    outcome = await executor_of(admin).call("1", "secret", {})
+    release.set()
+    assert outcome.status == "timeout"
+    assert "could not be found out in time" in outcome.error
+    assert ran == []
+
+
 async def test_an_inactive_user_has_no_permission(executor_of, ran):
     @tool(permission="tools_app.view_knowledgedocument")
     def secret() -> None:
@@ -159,11 +180,13 @@ async def test_a_shared_cache_counts_for_all_processes_and_its_loss_fails_no_cal
 
     location = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis}
     settings.CACHES = {"default": location}
+    caching.shared_cache.cache_clear()
     executor = executor_of()
     assert (await executor.call("1", "dear", {"number": 1})).status == "ok"
-    keys = await sync_to_async(lambda: cache._cache.get_client().keys("*dear*"))()
+    keys = await caching.ask_cache(lambda cache: cache._cache.get_client().keys("*dear*"))
     assert len(keys) == 1
     settings.CACHES = {"default": {**location, "LOCATION": "redis://127.0.0.1:1/0"}}  # nobody listens there
+    caching.shared_cache.cache_clear()
     outcomes = [(await executor.call(str(number), "dear", {"number": number})).status for number in (2, 3, 4)]
     assert outcomes == ["ok", "ok", "denied"]
 
