@@ -205,7 +205,9 @@ async def throw(emulator: Emulator, context: ssl.SSLContext, batch: list[str | b
                 pass
         session = emulator.all_sessions[-1]
         reason = ws.close_reason or ""
-        assert re.match(REASONS[ws.close_code], reason), (ws.close_code, reason, opening, rest)
+        # A long name, of a model that nobody knows, leaves no room for what is wrong with it.
+        is_cut = ws.close_code == 1008 and len(reason.encode()) >= 120
+        assert is_cut or re.match(REASONS[ws.close_code], reason), (ws.close_code, reason, opening, rest)
         assert len(reason.encode()) <= 123
         taken = sum(not frame.sent for frame in session.frames) - len(asked) - (not own_setup)
         waiting = waiting[max(1, taken + (ws.close_code == 1007 and reason.startswith("Inv"))) :]
