@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -191,10 +192,10 @@ class Calls:
             call.parts += 1
         if not self._rules.is_blocking(call.name):
             response = {"progress": text} if text is not None else part if isinstance(part, dict) else {"result": part}
-            send = lambda gemini: self._send_part(gemini, call, response, counts=text is None)  # noqa: E731
+            send = partial(self._send_part, call=call, response=response, counts=text is None)
             self._uplink.put(send, must=True, repeat=False)
 
-    async def _send_part(self, gemini: Gemini, call: _Call, response: dict[str, Any], *, counts: bool) -> None:
+    async def _send_part(self, gemini: Gemini, *, call: _Call, response: dict[str, Any], counts: bool) -> None:
         call_id = call.ids[-1]
         if self._by_id.get(call_id) is not call or call.connection != self._connection:
             return  # the whole result comes at the end
