@@ -1,22 +1,24 @@
 # make run    the voice page on http://localhost:3001
 # make test   every check and test
+# make bench-page   how fast the voice page plays and falls silent, and what it costs, in a real Chromium
 # make soak   fifty conversations for ten minutes, while Gemini's connections end in every way
 # make conformance   the contract tests against Google's servers (GEMINI_API_KEY=… make conformance)
+# make mutation-audio   breaks the page's sound in ten ways, and sees the browser tests go red
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test check bench soak conformance install constraints clean
+.PHONY: run test check bench bench-page soak conformance mutation-audio install constraints clean
 
 run: $(INSTALLED)
 	@$(BIN)/python manage.py prepare
 	@$(BIN)/python manage.py runserver
 
-# Conversations in real time, browsers and killed servers have the machine for themselves.
+# Conversations in real time, browsers and killed servers: two at a time.
 test: check
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/reliability --ignore tests/e2e
-	$(BIN)/python -m pytest tests/reliability tests/e2e
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/reliability tests/e2e
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -30,12 +32,20 @@ check: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.load.bench
 	$(BIN)/python -m tests.load.tool_calls
+	$(BIN)/python -m tests.load.openings
+	$(BIN)/python -m tests.load.lists
+
+bench-page: $(INSTALLED)
+	$(BIN)/python -m tests.load.page
 
 soak: $(INSTALLED)
 	$(BIN)/python -m tests.load.soak
 
 conformance: $(INSTALLED)
 	@$(BIN)/python -m tests.contract.conformance
+
+mutation-audio: $(INSTALLED)
+	@$(BIN)/python -m tests.mutation.audio
 
 install: $(INSTALLED)
 

@@ -1,4 +1,4 @@
-"""HTTP to Django; WebSockets, from known origins, to the consumers. For uvicorn and Daphne alike."""
+"""HTTP to Django; WebSockets, from known origins or with a ticket, to the consumers. For uvicorn and Daphne alike."""
 
 import gc
 import os
@@ -15,26 +15,22 @@ sys.setswitchinterval(0.0005)
 # Only now that the apps are ready may their modules be imported.
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import OriginValidator, WebsocketDenier  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.core.management.base import BaseCommand  # noqa: E402
 
+from gemlive_project import on_daphne  # noqa: E402
+from gemlive_project.body_limits import BodyLimits  # noqa: E402
+from sessions_app import logs  # noqa: E402
+from sessions_app.access.websocket import OriginOrTicket  # noqa: E402
+from sessions_app.connection_limits import ConnectionLimits  # noqa: E402
 from sessions_app.routing import websocket_urlpatterns  # noqa: E402
+
+logs.adopt_servers()
+on_daphne.bound_bodies()
 
 if not settings.DEBUG:
     # uvicorn and Daphne run no system checks: a wrong setup fails here, at start-up, and says what to mend.
     BaseCommand().check()
-
-
-class ExactOriginValidator(OriginValidator):
-    """Scheme, host and port must be one of the allowed origins; a missing or unreadable Origin is refused (403)."""
-
-    async def __call__(self, scope, receive, send):
-        origins = [value for name, value in scope.get("headers", []) if name == b"origin"]
-        # Channels would parse it, and raise for some ("http://[").
-        if len(origins) == 1 and origins[0].decode("latin-1").lower() in self.allowed_origins:
-            return await self.application(scope, receive, send)
-        return await WebsocketDenier()(scope, receive, send)
 
 
 class SessionUser:
@@ -55,10 +51,11 @@ class SessionUser:
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
-        "websocket": ExactOriginValidator(
-            SessionUser(URLRouter(websocket_urlpatterns)),
-            {origin.rstrip("/").lower() for origin in settings.ALLOWED_ORIGINS},
+        "http": BodyLimits(django_application),
+        "websocket": on_daphne.FlowControl(
+            ConnectionLimits(
+                OriginOrTicket(URLRouter(websocket_urlpatterns), settings.ALLOWED_ORIGINS, with_cookies=SessionUser)
+            )
         ),
     }
 )

@@ -4,28 +4,37 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html_join
 from django.utils.text import Truncator
 
+from .access import admin as _tokens  # noqa: F401  registers them
 from .models import LiveSession, TranscriptEntry
+from .quotas.admin import ConversationSwitchAdmin, DailyUseAdmin, QuotaAdmin
+from .rest.export import FORMS, attachment
+
+__all__ = ["ConversationSwitchAdmin", "DailyUseAdmin", "LiveSessionAdmin", "QuotaAdmin"]
 
 
 @admin.register(LiveSession)
 class LiveSessionAdmin(admin.ModelAdmin):
-    list_display = ("created_at", "who", "asked_first", "status", "messages", "calls", "length", "total_tokens")
-    list_display_links = ("created_at", "who", "asked_first")
+    list_display = ("created_at", "who", "about", "status", "messages", "calls", "length", "total_tokens")
+    list_display_links = ("created_at", "who", "about")
     list_filter = ("status", "created_at", "model", "voice", "tool_calls__name")
-    search_fields = ("=id", "user_label", "user__username", "transcript__text")
-    search_help_text = "Session id, speaker, or words that were said."
+    search_fields = ("=id", "title", "user_label", "user__username", "transcript__text")
+    search_help_text = "Session id, title, speaker, or words that were said."
     date_hierarchy = "created_at"
     list_select_related = ("user",)
     list_per_page = 50
-    readonly_fields = ("conversation", "length")
+    readonly_fields = ("conversation", "length", "export")
     fieldsets = (
-        (None, {"fields": (("status", "end_reason", "length"),)}),
+        (None, {"fields": ("title", ("status", "end_reason", "length"), "export")}),
         ("Conversation", {"fields": ("conversation",)}),
-        ("Speaker", {"fields": (("user", "user_label"), "id")}),
+        ("Speaker", {"fields": (("user", "user_label"), "id", "metadata")}),
         ("Times", {"fields": (("created_at", "connected_at"), ("last_activity_at", "ended_at"))}),
         (
             "Configuration",
@@ -51,9 +60,10 @@ class LiveSessionAdmin(admin.ModelAdmin):
     def who(self, session: LiveSession) -> str:
         return session.speaker or "anonymous"
 
-    @admin.display(description="asked first")
-    def asked_first(self, session: LiveSession) -> str:
-        return Truncator(session.opening or "–").chars(60)
+    @admin.display(description="about")
+    def about(self, session: LiveSession) -> str:
+        """The title; without one what was asked first."""
+        return Truncator(session.title or session.opening or "–").chars(60)
 
     @admin.display(description="messages")
     def messages(self, session: LiveSession) -> int:
@@ -70,6 +80,29 @@ class LiveSessionAdmin(admin.ModelAdmin):
         end = session.ended_at or session.last_activity_at
         minutes, seconds = divmod(max(0, round((end - session.connected_at).total_seconds())), 60)
         return f"{minutes}:{seconds:02}"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.send_export)
+        return [
+            path("<path:object_id>/export/<str:form>", view, name="sessions_app_livesession_export"),
+            *super().get_urls(),
+        ]
+
+    def send_export(self, request: HttpRequest, object_id: str, form: str) -> HttpResponseBase:
+        session = self.get_object(request, object_id)
+        if form not in FORMS or session is None:
+            raise Http404
+        if not self.has_view_permission(request, session):
+            raise PermissionDenied
+        return attachment(request, session, form)
+
+    @admin.display(description="export")
+    def export(self, session: LiveSession) -> str:
+        links = (
+            (reverse("admin:sessions_app_livesession_export", args=(session.pk, form)), name)
+            for form, name in (("markdown", "Markdown"), ("json", "JSON"))
+        )
+        return format_html_join(" · ", '<a href="{}">{}</a>', links)
 
     @admin.display(description="conversation")
     def conversation(self, session: LiveSession) -> str:

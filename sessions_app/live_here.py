@@ -6,19 +6,25 @@ import signal
 import threading
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context
 from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils import timezone
 
 from . import control
+from .access import logins
 from .browser.commands import ConnectData
+from .exceptions import TakenOver
 from .housekeeping import Housekeeper
 from .live.bridge import Bridge
 from .live.ports import Browser
 from .models import LiveSession
+from .quotas.meter import meters
 from .recorder import SessionRecorder
 
 logger = logging.getLogger(__name__)
@@ -30,9 +36,10 @@ class Tab(Protocol):
     """A browser's socket."""
 
     page: Browser
+    login: logins.Login | None
 
     def dismiss(self, word: str) -> None:
-        """Tell the browser why it is not the one any more ("takeover", "end", "restart"), and close."""
+        """Tell the browser why it is not the one any more ("takeover", "end", …), and close."""
         ...
 
     def conversation_ended(self, task: asyncio.Task[Any]) -> None:
@@ -83,10 +90,11 @@ class LiveConversation:
         return msgspec.structs.replace(options, resume=None) in (ConnectData(), self.options)
 
     async def stop(self) -> None:
-        """End the conversation, and keep the session for another one."""
+        """End the conversation, and keep the session for another one, which reads what is saved of this one."""
         if self.task:
             self.task.cancel()
             await asyncio.wait({self.task})
+            await self.recorder.flush()
 
     def release(self, tab: Tab) -> None:
         """The tab has gone. A conversation waits for it for as long as the grace period."""
@@ -117,8 +125,8 @@ class LiveConversation:
         if self._over:
             return
         self._over = True
-        if self.bridge:
-            self.recorder.update(status=LiveSession.Status.PAUSED)
+        paused = {"status": LiveSession.Status.PAUSED} if self.bridge else {}
+        self.recorder.update(held_by="", **paused)
         if self._grace:
             self._grace.cancel()
         for task in (self.task, self._listener):
@@ -146,7 +154,8 @@ class LiveHere:
     def __init__(self) -> None:
         self._tabs: set[Tab] = set()
         self._no_tabs = asyncio.Event()
-        self._housekeeper = Housekeeper(self.session_ids)
+        self._housekeeper = Housekeeper(self.session_ids, self.look_at_logins)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.draining = False
         self._conversations: dict[UUID, LiveConversation] = {}
         self._watched: Callable[..., Any] | None = None
@@ -154,10 +163,18 @@ class LiveHere:
     def find(self, session_id: UUID) -> LiveConversation | None:
         return self._conversations.get(session_id)
 
-    def open(self, session_id: UUID, generation: int, tab: Tab) -> LiveConversation:
-        """The conversation of this session, which is `tab`'s now."""
+    def raised(self, session_id: UUID, generation: int) -> None:
+        """From the thread that has just raised it: what this process writes until `open` is written under it."""
         found = self._conversations.get(session_id)
         if found and found.recorder.generation == generation - 1:
+            found.recorder.generation = generation
+
+    def open(self, session_id: UUID, generation: int, tab: Tab) -> LiveConversation:
+        """The conversation of this session, which is `tab`'s now. Raises TakenOver: a newer tab was faster."""
+        found = self._conversations.get(session_id)
+        if found and found.recorder.generation > generation:
+            raise TakenOver
+        if found and found.recorder.generation >= generation - 1:
             found.taken_over_by(tab, generation)
             return found
         if found:  # it went on in another process meanwhile
@@ -172,9 +189,19 @@ class LiveHere:
     def session_ids(self) -> list[UUID]:
         return list(self._conversations)
 
+    def conversations(self) -> list[LiveConversation]:
+        return list(self._conversations.values())
+
+    @property
+    def tab_count(self) -> int:
+        return len(self._tabs)
+
+    def tabs_of(self, user_id: int) -> int:
+        return sum(tab.login is not None and tab.login.user_id == user_id for tab in self._tabs)
+
     @property
     def full(self) -> bool:
-        return len(self._tabs) >= settings.SESSIONS_PER_PROCESS
+        return self.tab_count >= settings.SESSIONS_PER_PROCESS
 
     def enter(self, tab: Tab) -> None:
         self._tabs.add(tab)
@@ -186,8 +213,23 @@ class LiveHere:
 
     def begin(self) -> None:
         """What a process with conversations needs, from the first one on."""
+        self._loop = asyncio.get_running_loop()
         self._housekeeper.start()
         self._drain_on_sigterm()
+
+    def look_at_logins(self) -> None:
+        """End what came in by logins that hold no more. Blocks: not for the loop's thread. Raises DatabaseError."""
+        ended = logins.ended({tab.login for tab in list(self._tabs) if tab.login})
+        if ended and self._loop:
+            self._loop.call_soon_threadsafe(self._log_out, ended)
+
+    def _log_out(self, ended: set[logins.Login]) -> None:
+        for conversation in self.conversations():
+            if conversation.tab and conversation.tab.login in ended:
+                conversation.on_word("logged_out")  # at once: nobody comes back to it by this login
+        for tab in list(self._tabs):
+            if tab.login in ended:
+                tab.dismiss("logged_out")
 
     def _drain_on_sigterm(self) -> None:
         """The server's own handler is called when all are told and saved.
@@ -204,7 +246,8 @@ class LiveHere:
                 server(number, frame)
             else:
                 self.draining = True
-                loop.call_soon_threadsafe(lambda: loop.create_task(drain_and_stop(number)))
+                # A context of its own: it is of none of the conversations, and its log lines name none.
+                loop.call_soon_threadsafe(lambda: loop.create_task(drain_and_stop(number)), context=Context())
 
         async def drain_and_stop(number: int) -> None:
             try:
@@ -221,11 +264,13 @@ class LiveHere:
     async def drain(self) -> None:
         """Say goodbye to every browser, and save."""
         self.draining = True
-        conversations = list(self._conversations.values())
+        conversations = self.conversations()
         logger.info("Stopping: %d conversations are saved", len(conversations))
         for tab in list(self._tabs):
             tab.dismiss("restart")
         await asyncio.gather(*[conversation.ended() for conversation in conversations])
+        with suppress(DatabaseError):  # what was used since the last look of the housekeeper
+            await asyncio.to_thread(meters.write)
         if self._tabs:
             await self._no_tabs.wait()
 

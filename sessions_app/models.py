@@ -2,10 +2,17 @@
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 from django.utils import timezone
+
+from .quotas.models import ConversationSwitch, DailyUse, Quota
+
+__all__ = ["ConversationSwitch", "DailyUse", "LiveSession", "Quota", "Tombstone", "TranscriptEntry"]
 
 
 def _count_of(relation: str) -> models.Expression:
@@ -26,6 +33,12 @@ class LiveSessionQuerySet(models.QuerySet):
             opening=models.Subquery(said_first.order_by("sequence").values("text")[:1]),
         )
 
+    def update(self, **fields: Any) -> int:
+        """As Django's; whatever it changes is a change for those who sync, except signs of life."""
+        if not fields.keys() <= LiveSession.UNTOLD:
+            fields.setdefault("updated_at", timezone.now())
+        return super().update(**fields)
+
     def not_seen_since(self, moment: datetime) -> "LiveSessionQuerySet":
         """Carried by no process that has given a sign of life since then."""
         return self.filter(models.Q(seen_at__lt=moment) | models.Q(seen_at=None))
@@ -43,12 +56,15 @@ class LiveSession(models.Model):
         ENDED = "ended"
 
     CARRIED = (Status.CONNECTING, Status.LIVE, Status.RECONNECTING)
+    UNTOLD = frozenset(("seen_at", "generation"))
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="live_sessions"
     )
     user_label = models.CharField("user label", max_length=200, blank=True, help_text="userId as the client sent it.")
+    title = models.CharField(max_length=200, blank=True)
+    metadata = models.JSONField(default=dict, blank=True, help_text="What programs have noted of it, over REST.")
     model = models.CharField(max_length=100, blank=True, help_text="Empty: the server's GEMINI_MODEL.")
     voice = models.CharField(max_length=50, blank=True)
     language = models.CharField(max_length=20, blank=True, help_text="BCP-47, such as en-US.")
@@ -69,12 +85,17 @@ class LiveSession(models.Model):
     generation = models.PositiveIntegerField(
         default=0, editable=False, help_text="Counts the sockets that have carried this session: the newest may write."
     )
+    held_by = models.CharField(
+        max_length=80, blank=True, editable=False, db_index=True,
+        help_text="In whose quota of conversations at once it counts, while a process carries it.",
+    )  # fmt: skip
     seen_at = models.DateTimeField(
         "seen alive", null=True, blank=True, editable=False, help_text="Sign of life of the process that carries it."
     )
     created_at = models.DateTimeField("created", default=timezone.now, editable=False)
     connected_at = models.DateTimeField("connected", null=True, blank=True)
     last_activity_at = models.DateTimeField("last activity", default=timezone.now)
+    updated_at = models.DateTimeField("changed", auto_now=True)
     ended_at = models.DateTimeField("ended", null=True, blank=True)
     end_reason = models.CharField(max_length=200, blank=True)
     prompt_tokens = models.PositiveBigIntegerField(default=0)
@@ -93,8 +114,12 @@ class LiveSession(models.Model):
         indexes = (
             models.Index(fields=("-created_at",), name="session_newest"),
             models.Index(fields=("status", "-last_activity_at"), name="session_status_activity"),
+            models.Index(fields=("status", "-created_at"), name="session_status_newest"),
             models.Index(fields=("user", "-created_at"), name="session_user_newest"),
             models.Index(fields=("user_label", "-created_at"), name="session_label_newest"),
+            models.Index(fields=("model", "-created_at"), name="session_model_newest"),
+            models.Index(fields=("updated_at",), name="session_changed"),
+            models.Index(fields=("user", "updated_at"), name="session_user_changed"),
         )
 
     def __str__(self) -> str:
@@ -135,3 +160,24 @@ class TranscriptEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role}: {self.text[:60]}"
+
+
+class Tombstone(models.Model):
+    """That a session was deleted, for those who keep copies; housekeeping.py deletes it in its turn."""
+
+    session_id = models.UUIDField(primary_key=True)
+    # No constraint: who deletes a user deletes his sessions in the same transaction.
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, db_constraint=False, null=True, related_name="+"
+    )
+    deleted_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        indexes = (models.Index(fields=("owner", "deleted_at"), name="tombstone_owner"),)
+
+
+@receiver(post_delete, sender=LiveSession)
+def bury(instance: LiveSession, using: str, **kwargs: Any) -> None:
+    """Whoever deletes a session, in whatever way, comes by here; one that was restored from a backup once more."""
+    now = {"owner_id": instance.user_id, "deleted_at": timezone.now()}
+    Tombstone.objects.using(using).update_or_create(session_id=instance.pk, defaults=now)

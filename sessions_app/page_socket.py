@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from .browser import events
+from .metrics import sent
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,8 @@ class PageSocket:
     def _put(self, message: dict[str, Any], size: int, is_audio: bool = False) -> None:
         if self._closed:
             return
+        sent.frames += 1
+        sent.bytes += size
         if self._writer:
             self._waiting.append((message, size, is_audio))
             self._bytes += size
@@ -123,8 +126,7 @@ class PageSocket:
 
     def _abort(self) -> None:
         """Cut the TCP stream: the server would keep what is not read yet for as long as the client likes."""
-        owner = getattr(self._send, "__self__", None) or next(iter(getattr(self._send, "args", ())), None)
-        transport = getattr(owner, "transport", None)  # uvicorn's protocol, or Daphne's
+        transport = getattr(getattr(self._send, "__self__", None), "transport", None)  # asyncio's, or Twisted's
         abort = getattr(transport, "abort", None) or getattr(transport, "abortConnection", None)
         with suppress(Exception):
             if abort:

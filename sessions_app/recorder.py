@@ -1,6 +1,7 @@
 """What happened in a session → rows, through the process's writer: no conversation ever waits for the database."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -9,10 +10,15 @@ from django.db.models import F, Max, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from tools_app.privacy import redact
 from tools_app.writer import DatabaseWriter, Gone, as_asyncio, writer
 
+from . import metrics
 from .live.events import TurnEnded, Utterance
 from .models import LiveSession, TranscriptEntry
+
+# A tab of this very process may have raised the generation a moment ago, and says so in the next one.
+SAID_SO = 0.05
 
 
 class SessionLost(Gone):
@@ -43,8 +49,14 @@ class SessionRecorder:
         self._entries: dict[int, int] = {}
         self._heard: dict[int, int] = {}
         self._latest: asyncio.Future[None] | None = None
+        self.status: str = LiveSession.Status.CREATED
+        """As it was told last; the row has it soon."""
+        self._asked_at: float | None = None
 
     def save_turn(self, turn: TurnEnded) -> "asyncio.Future[None]":
+        metrics.TURNS.labels("yes" if turn.interrupted else "no").inc()
+        if turn.time_to_first_audio_ms is not None:
+            metrics.FIRST_AUDIO.observe(turn.time_to_first_audio_ms / 1000)
         return self._submit(lambda: self._write_turn(turn))
 
     def save_heard(self, turn_id: int, ms: int) -> "asyncio.Future[None]":
@@ -57,16 +69,26 @@ class SessionRecorder:
         return self._submit(lambda: self._write_session(resumption_handle=handle, handle_sequence=sequence))
 
     def reconnecting(self) -> "asyncio.Future[None]":
-        fields = {"status": LiveSession.Status.RECONNECTING, "reconnects": F("reconnects") + 1}
-        return self._submit(lambda: self._write_session(**fields))
+        metrics.RECONNECTS.inc()
+        return self.update(status=LiveSession.Status.RECONNECTING, reconnects=F("reconnects") + 1)
 
     def update(self, **fields: Any) -> "asyncio.Future[None]":
+        if status := fields.get("status"):
+            self._status_changes(status)
         return self._submit(lambda: self._write_session(**fields))
 
     async def flush(self, timeout: float = 5.0) -> None:
         """Wait until all that was submitted is committed, or given up."""
         if self._latest:
             await asyncio.wait({self._latest}, timeout=timeout)
+
+    def _status_changes(self, status: str) -> None:
+        self.status = status
+        if status == LiveSession.Status.CONNECTING:
+            self._asked_at = time.monotonic()
+        elif status == LiveSession.Status.LIVE and self._asked_at is not None:
+            metrics.OPENING.observe(time.monotonic() - self._asked_at)
+            self._asked_at = None
 
     def _submit(self, write: Callable[[], None]) -> "asyncio.Future[None]":
         future = self._latest = as_asyncio(self._writer.submit(write))
@@ -79,8 +101,13 @@ class SessionRecorder:
 
     def _write_session(self, **fields: Any) -> None:
         sessions = LiveSession.objects.filter(pk=self._session_id)
-        if not sessions.filter(generation=self.generation).update(last_activity_at=timezone.now(), **fields):
-            raise SessionLost("takeover" if sessions.exists() else "end")
+        for pause in (0, SAID_SO):
+            time.sleep(pause)
+            if sessions.filter(generation=self.generation).update(last_activity_at=timezone.now(), **fields):
+                return
+            if not sessions.exists():
+                raise SessionLost("end")
+        raise SessionLost("takeover")
 
     def _write_turn(self, turn: TurnEnded) -> None:
         self._write_session()  # first: it locks the row, so that no two writers take one sequence
@@ -112,7 +139,7 @@ class SessionRecorder:
             session_id=self._session_id,
             sequence=sequence,
             role=role,
-            text=said.text,
+            text=redact(said.text, role),
             started_at=said.started_at,
             ended_at=said.ended_at,
             **fields,

@@ -1,11 +1,10 @@
-from django.urls import path, re_path
+from django.urls import include, path
 
-from . import pages, views
+from . import pages
 
 urlpatterns = [
     path("", pages.voice, name="voice"),
-    path("api/sessions", views.Sessions.as_view(), name="sessions"),
-    path("api/sessions/<str:session_id>", views.Session.as_view(), name="session"),
-    path("api/tool-calls", views.ToolCalls.as_view(), name="tool-calls"),
-    re_path("^api/", views.unknown),
+    path("jsi18n", pages.javascript_catalog, name="javascript-catalog"),
+    path("favicon.ico", pages.favicon),
+    path("api/", include("sessions_app.rest.urls")),
 ]

@@ -12,6 +12,7 @@ from tools_app.executor import ToolExecutor
 from tools_app.models import Tool
 from tools_app.registry import registry
 
+from . import last_dial, metrics
 from .browser.commands import ConnectData
 from .gemini.connection import GeminiEndpoint, connect
 from .gemini.models import capabilities, problems
@@ -20,11 +21,13 @@ from .gemini.setup import LiveSetup
 from .live.bridge import Bridge
 from .live.calls import CallRules
 from .live.connections import Connections
-from .live.limits import Backend, Limits, Totals
+from .live.limits import Backend, Limits
+from .live.marks import Marks
 from .live.memory import Memory
 from .live.ports import Browser, Recorder
 from .live.protocol import Conversation
 from .models import LiveSession
+from .quotas.meter import meters
 
 
 def gemini_endpoint() -> GeminiEndpoint:
@@ -111,8 +114,10 @@ def _switched_on(allowed: list[str] | None) -> list[str] | None:
     return [name for name in names if name not in off]
 
 
-def build_bridge(session: LiveSession, browser: Browser, recorder: Recorder, options: ConnectData) -> Bridge:
-    """One conversation of `session`. Reads files and the database: call it from a thread.
+def build_bridge(
+    session: LiveSession, browser: Browser, recorder: Recorder, options: ConnectData, holder: str
+) -> Bridge:
+    """One conversation of `session`, in the quota of `holder`. Reads files and the database: call it from a thread.
 
     Raises:
         NotConfigured: Gemini cannot be dialled as the server is set up.
@@ -122,7 +127,14 @@ def build_bridge(session: LiveSession, browser: Browser, recorder: Recorder, opt
     if options.tools is not None:
         # A client may narrow what the session allows, never widen it.
         allowed = [name for name in options.tools if allowed is None or name in allowed]
-    tools = ToolExecutor(session_id=session.pk, user_id=session.user_id, allowed=_switched_on(allowed))
+    sensitive = [tool.name for tool in registry.all() if tool.sensitive]
+    tools = ToolExecutor(
+        session_id=session.pk,
+        user_id=session.user_id,
+        allowed=_switched_on(allowed),
+        # What it was told in an earlier conversation of this session, it knows still.
+        knows_sensitive=session.tool_calls.filter(name__in=sensitive).exists(),
+    )
     setup = build_setup(session, options, tools)
     model = capabilities(setup.model)
     endpoint = gemini_endpoint()
@@ -138,6 +150,7 @@ def build_bridge(session: LiveSession, browser: Browser, recorder: Recorder, opt
             ),
             handle=handle,
             where=f"The emulator at {endpoint.base_url}" if settings.GEMINI_EMULATED else endpoint.base_url or "Gemini",
+            dialled=last_dial.dialled,
         ),
         tools=tools,
         recorder=recorder,
@@ -146,8 +159,12 @@ def build_bridge(session: LiveSession, browser: Browser, recorder: Recorder, opt
         call_rules=CallRules(
             is_blocking=setup.is_blocking, scheduling=setup.scheduling, gives_way=not model.cancels_blocking
         ),
-        totals=Totals(
-            session.prompt_tokens, session.response_tokens, session.total_tokens, Counter(session.tokens_by_modality)
+        totals=metrics.CountedTotals(
+            session.prompt_tokens,
+            session.response_tokens,
+            session.total_tokens,
+            Counter(session.tokens_by_modality),
+            model=setup.model,
         ),
         memory=Memory(
             [(entry.role, entry.text) for entry in latest] if resume else [],
@@ -159,4 +176,6 @@ def build_bridge(session: LiveSession, browser: Browser, recorder: Recorder, opt
             longest=settings.SESSION_LONGEST,
             silence=settings.GEMINI_SILENCE_TIMEOUT,
         ),
+        meter=meters.open(holder, setup.model),
+        marks=Marks(manual=setup.settings.activity_detection == "manual"),
     )

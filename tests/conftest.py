@@ -10,6 +10,7 @@ from sessions_app.emulator import Emulator, emulator_in_thread
 from tests.processes import wait_until
 from tests.programs import require_program
 from tests.server import free_port
+from tools_app.writer import writer
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +18,13 @@ def shared_emulator():
     """One for the whole run, on a thread and event loop of its own; it speaks as fast as it can."""
     with emulator_in_thread(speed=0, record_audio=True, bad_keys=["bad"]) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _all_is_written() -> Iterator[None]:
+    """Before its database goes away, what a conversation of the test still wrote at its end."""
+    yield
+    writer.stop(timeout=30)  # the next write starts it again
 
 
 @pytest.fixture
@@ -45,6 +53,7 @@ def environment(tmp_path, shared_emulator) -> dict[str, str]:
         "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
         "DEMO_DATABASE_URL": f"sqlite:///{tmp_path / 'shop.sqlite3'}",
         "REDIS_URL": "",
+        "GEMLIVE_ACCESS": "",
         "SECRET_KEY": "",
         "ALLOWED_HOSTS": "",
         "ALLOWED_ORIGINS": "http://localhost:3000",

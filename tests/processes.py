@@ -2,21 +2,48 @@
 
 import asyncio
 import contextlib
+import functools
 import json
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
+import pytest
 from websockets.asyncio.client import connect
 
-from tests.server import Server, free_port
+from tests.server import DAPHNE, UVICORN, Server, free_port
+
+on_each_server = pytest.mark.parametrize("command", [UVICORN, DAPHNE], ids=["uvicorn", "daphne"])
+"""For tests of what depends on the server: sockets, frames, bodies, signals, processes."""
+
+
+def migrate(server: Server) -> None:
+    """Its database; an SQLite file that is not there yet is a copy of one that was migrated once."""
+    environ = server.environ()
+    kind, _, file = environ["DATABASE_URL"].partition(":///")
+    if kind == "sqlite" and not Path(file).exists():
+        Path(file).write_bytes(_migrated(environ["DJANGO_SETTINGS_MODULE"]))
+    else:
+        server.manage("migrate", "--verbosity=0")
+
+
+@functools.cache
+def _migrated(settings: str) -> bytes:
+    """The file of a new database: the migrations take as long as the start of a server."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "db.sqlite3"
+        environment = {"DATABASE_URL": f"sqlite:///{file}", "DJANGO_SETTINGS_MODULE": settings}
+        environment |= {"DEBUG": "1", "REDIS_URL": "", "GEMINI_API_KEY": "test"}
+        Server(0, environment, file.with_suffix(".log")).manage("migrate", "--verbosity=0")
+        return file.read_bytes()
 
 
 @contextlib.contextmanager
 def running(environment: dict[str, str], command: list[str], log: Path) -> Iterator[Server]:
     server = Server(free_port(), environment, log, command)
-    server.manage("migrate", "--verbosity=0")
+    migrate(server)
     server.start()
     try:
         yield server

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 
 ROOT = Path(__file__).resolve().parents[1]
-START_TIMEOUT = 30.0
+START_TIMEOUT = 90.0  # seconds; on a machine that is busy with other tests, too
 UVICORN = [
     "uvicorn", "gemlive_project.asgi:application", "--host", "127.0.0.1", "--port", "{port}", "--lifespan", "off",
     "--log-level", "warning", "--ws", "websockets-sansio", "--ws-per-message-deflate", "false",
@@ -42,17 +42,18 @@ class Server:
     def url(self) -> str:
         return f"http://localhost:{self.port}"
 
-    def manage(self, *arguments: str) -> None:
-        subprocess.run(
+    def manage(self, *arguments: str) -> str:
+        """What the command prints."""
+        return subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=ROOT, env=self._environ(), check=True, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+            cwd=ROOT, env=self.environ(), check=True, capture_output=True, text=True, timeout=60,
+        ).stdout  # fmt: skip
 
     def start(self) -> None:
         command = [part.format(port=self.port) for part in self.command]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *command], cwd=ROOT, env=self._environ(), stdout=log, stderr=subprocess.STDOUT
+                [sys.executable, "-m", *command], cwd=ROOT, env=self.environ(), stdout=log, stderr=subprocess.STDOUT
             )
         deadline = time.monotonic() + START_TIMEOUT
         while time.monotonic() < deadline:
@@ -81,6 +82,6 @@ class Server:
         """What REST says about a session."""
         return httpx2.get(f"{self.url}/api/sessions/{session_id}").raise_for_status().json()
 
-    def _environ(self) -> dict[str, str]:
+    def environ(self) -> dict[str, str]:
         # pytest-django has put the tests' own settings into our environment.
         return {**os.environ, "DJANGO_SETTINGS_MODULE": "gemlive_project.settings", **self.environment}

@@ -11,6 +11,8 @@ for name, value in {
     "GEMINI_BASE_URL": "",
     "GEMINI_CA_FILE": "",
     "REDIS_URL": "",
+    "GEMLIVE_ACCESS": "open",
+    "TRUSTED_PROXIES": "0",
     "SECRET_KEY": "",
     "ALLOWED_HOSTS": "",
     "ALLOWED_ORIGINS": "http://localhost:3000,http://localhost:5173,http://127.0.0.1:5500",
@@ -21,7 +23,17 @@ for name, value in {
     "SQL_DATABASES": "",
     "EXTERNAL_APIS_FILE": "",
     "MCP_SERVERS_FILE": "",
-    "HOUSEKEEPING_SECONDS": "0",  # no thread that looks into the database of whatever test runs
+    "API_RATE_USER": "",
+    "API_RATE_ANONYMOUS": "",
+    "API_RATE_SESSIONS": "",
+    "METRICS_TOKEN": "",
+    "LOG_FORMAT": "",
+    "RETENTION_TRANSCRIPT_DAYS": "",
+    "RETENTION_TOOL_PAYLOAD_DAYS": "",
+    "TRANSCRIPT_REDACTOR": "",
+    "QUOTA_USER": "",
+    "QUOTA_ADDRESS": "",  # every test comes from the same address
+    "HOUSEKEEPING_SECONDS": "10",
 }.items():
     os.environ[name] = value  # before the project's settings read it; .env never overrides what is set
 
@@ -33,4 +45,5 @@ _folder = Path(tempfile.mkdtemp(prefix="gemlive-tests-"))
 DATABASES["default"]["TEST"] = {"NAME": str(_folder / "test.sqlite3")}
 DEMO_DATABASE = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(_folder / "demo_shop.sqlite3")}
 SQL_DATABASES = {"main": DEMO_DATABASE}
+HOUSEKEEPING_SECONDS = 0.0  # here no thread that looks into the database of whatever test runs
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -23,7 +23,7 @@ __all__ = ["KnowledgeDocumentAdmin", "MetricAdmin", "ToolAdmin", "ToolCallAdmin"
 
 def _pretty(value: Any) -> str:
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    return format_html('<pre style="margin:0;white-space:pre-wrap;overflow-wrap:anywhere">{}</pre>', text)
+    return format_html('<pre class="json">{}</pre>', text)
 
 
 @admin.register(ToolCall)
@@ -99,6 +99,9 @@ class KnowledgeDocumentAdmin(admin.ModelAdmin):
         ("Passages", {"fields": ("passages",), "classes": ("collapse",)}),
     )
 
+    class Media:
+        css = {"all": ("css/admin.css",)}
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(partial(upload_view, self))
         return [path("upload/", view, name="tools_app_knowledgedocument_upload"), *super().get_urls()]
@@ -111,7 +114,7 @@ class KnowledgeDocumentAdmin(admin.ModelAdmin):
         count = document.passages.count()
         shown = format_html_join(
             "",
-            '<p><strong>{}</strong></p><p style="white-space:pre-wrap">{}</p>',
+            '<p><strong>{}</strong></p><p class="passage">{}</p>',
             ((passage.heading, passage.text) for passage in document.passages.all()[:SHOWN_PASSAGES]),
         )
         return format_html("{}{}", shown, f"and {count - SHOWN_PASSAGES} more" if count > SHOWN_PASSAGES else "")

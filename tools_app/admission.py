@@ -47,8 +47,8 @@ class Nobody:
     def part(self, value: Any) -> None: ...
 
 
-async def admit(tool: ToolDefinition, context: ToolContext, caller: Caller) -> None:
-    """Return when the call may run.
+async def admit(tool: ToolDefinition, context: ToolContext, caller: Caller, *, approval: bool) -> None:
+    """Return when the call may run. `approval`: a person has to agree to it.
 
     Raises:
         CallRefused: denied, or it could not be found out in time.
@@ -60,7 +60,7 @@ async def admit(tool: ToolDefinition, context: ToolContext, caller: Caller) -> N
             "denied",
             f"{tool.name} was called {tool.allowance[0]} times already; it can be called again in {wait} seconds.",
         )
-    if tool.approval:
+    if approval:
         await _ask(tool, caller)
 
 

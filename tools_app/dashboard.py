@@ -13,7 +13,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.text import Truncator
 from django.utils.timesince import timesince
 
 from . import charts
@@ -119,7 +118,7 @@ class ToolAdmin(admin.ModelAdmin):
     def purpose(self, tool: Tool) -> str:
         if tool.definition is None:
             return format_html('<span class="tool-mark">{}</span>', "Not registered any more")
-        sentence = _first_sentence(tool.definition)
+        sentence = tool.definition.purpose
         if tool.enabled:
             return sentence
         why = f"Off: {tool.note}" if tool.note else "Off"
@@ -159,11 +158,6 @@ class ToolAdmin(admin.ModelAdmin):
         return format_html("{}{}", charts.bars(PERIODS[tool.period], tool.statistics), charts.shares(tool.statistics))
 
 
-def _first_sentence(definition: ToolDefinition) -> str:
-    description = definition.declaration()["description"]
-    return Truncator(description.partition("\n")[0].partition(". ")[0].rstrip(".")).chars(120)
-
-
 def _options(definition: ToolDefinition) -> dict[str, str]:
     """Of a tool's definition, in words."""
     return {
@@ -173,6 +167,8 @@ def _options(definition: ToolDefinition) -> dict[str, str]:
         "Scheduling": definition.scheduling or "the model decides",
         "Permission": definition.permission or "none needed",
         "Approval": "a person agrees to each call" if definition.approval else "none needed",
+        "Sensitive": "its results are not for strangers" if definition.sensitive else "no",
+        "Outside": "what it is given leaves the house" if definition.outside else "no",
         "Rate": definition.rate or "not limited",
     }
 

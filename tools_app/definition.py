@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from django.utils.text import Truncator
+
 from . import arguments as _arguments
 from .arguments import Arguments
 from .context import ToolContext
@@ -50,6 +52,8 @@ class ToolDefinition:
     speaks ("WHEN_IDLE"), or never ("SILENT"); None leaves it to the model.
     `permission`: the Django permission ("shop.view_order") that the session's user must have.
     `approval`: a person must agree to each call, with these arguments, before it runs.
+    `sensitive`: its results are not for strangers; once it has run in a session, each call of a tool with `outside`
+    (what it is given leaves the house) needs an approval there, too.
     `rate`: calls that one user (without an account: one session) may make, such as "10/m"; s, m, h and d are known.
     """
 
@@ -63,6 +67,8 @@ class ToolDefinition:
     scheduling: str | None = None
     permission: str | None = None
     approval: bool = False
+    sensitive: bool = False
+    outside: bool = False
     rate: str | None = None
     arguments: Arguments = field(default=None, repr=False, compare=False)  # type: ignore[assignment]
     context_parameter: str | None = field(default=None, repr=False, compare=False)
@@ -139,6 +145,12 @@ class ToolDefinition:
     def place(self) -> str:
         """File and line of the function, for a person to open."""
         return place_of(self.handler) or self.where
+
+    @property
+    def purpose(self) -> str:
+        """What it does, for people: the first sentence of its description, without a full stop."""
+        sentence = self.declaration()["description"].partition("\n")[0].partition(". ")[0]
+        return Truncator(sentence.rstrip(".")).chars(120)
 
     def declaration(self) -> dict[str, Any]:
         """`{"name", "description", "parameters"}`, as REST and the SDK's `parameters_json_schema` take it.

@@ -18,6 +18,7 @@ from .exceptions import CallRefused, ToolError
 from .recorder import CallRecord
 from .registry import registry
 from .running import Progress, run
+from .signals import call_ended
 from .writer import as_asyncio
 
 logger = logging.getLogger(__name__)
@@ -55,12 +56,21 @@ class ToolExecutor:
 
     `allowed` names the tools that this session may call, None means all; it is checked at every call, whatever the
     model was told. `session_id` None: calls outside a conversation, recorded without a session.
+    `knows_sensitive`: a sensitive tool has run in the session before, so the model may know what is not for strangers.
     """
 
-    def __init__(self, *, session_id: UUID | None, user_id: int | None, allowed: list[str] | None):
+    def __init__(
+        self,
+        *,
+        session_id: UUID | None,
+        user_id: int | None,
+        allowed: list[str] | None,
+        knows_sensitive: bool = False,
+    ):
         self.session_id = session_id
         self.user_id = user_id
         self.allowed = None if allowed is None else frozenset(allowed)
+        self._knows_sensitive = knows_sensitive
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._writes: set[Future] = set()
         self._undelivered: dict[str, CallRecord] = {}
@@ -77,7 +87,7 @@ class ToolExecutor:
     def needs_approval(self, name: str) -> bool:
         """Whether a person will be asked before this tool runs."""
         tool = registry.get(name)
-        return tool is not None and tool.approval and self._allows(name)
+        return tool is not None and self._allows(name) and self._wants_approval(tool)
 
     async def call(self, call_id: str, name: str, args: Any, caller: Caller | None = None) -> ToolOutcome:
         """Run one call to its end. Never raises; a cancellation is passed on when the row has its final status.
@@ -110,16 +120,21 @@ class ToolExecutor:
     def _allows(self, name: str) -> bool:
         return self.allowed is None or name in self.allowed
 
+    def _wants_approval(self, tool: ToolDefinition) -> bool:
+        return tool.approval or (tool.outside and self._knows_sensitive)
+
     def _context(self, call_id: str, **more: Any) -> ToolContext:
         return ToolContext(session_id=self.session_id, user_id=self.user_id, call_id=call_id, **more)
 
     async def _run(self, record: CallRecord, caller: Caller) -> Any:
         tool = self._find(record.name)
+        approval = self._wants_approval(tool)  # now: what is known only later cannot be in these arguments
         context = self._context(record.call_id, progress=Progress(caller.progress))
         try:
             call = tool.bind(record.args, context)
-            await admit(tool, context, caller)
+            await admit(tool, context, caller, approval=approval)
             async with self._at_once:
+                self._knows_sensitive |= tool.sensitive
                 record.started = time.monotonic()
                 value, truncated = await _bounded(tool, call, record, caller)
         except ToolError as error:
@@ -142,7 +157,9 @@ class ToolExecutor:
         return tool
 
     def _finish(self, record: CallRecord, status: str, result: Any, error: str | None) -> tuple[ToolOutcome, Future]:
-        outcome = ToolOutcome(status, result, error, round((time.monotonic() - record.started) * 1000))
+        seconds = time.monotonic() - record.started
+        call_ended.send(ToolExecutor, name=record.name, status=status, seconds=seconds)
+        outcome = ToolOutcome(status, result, error, round(seconds * 1000))
         write = record.finish(status=status, result=result, error=error, duration_ms=outcome.duration_ms)
         return outcome, self._remember(write)
 

@@ -52,14 +52,18 @@ class Tool(models.Model):
 
 
 class ToolCallQuerySet(models.QuerySet):
-    def abandon(self) -> int:
-        """Give every call of this queryset that still runs its final status, and return how many.
+    def abandon(self) -> list["ToolCall"]:
+        """Give every call of this queryset that still runs its final status, and return them.
 
         For sessions whose server died: nobody else will end their calls.
         """
-        return self.filter(status=ToolCall.Status.RUNNING).update(
-            status=ToolCall.Status.CANCELLED, error="The server stopped during the call."
-        )
+        calls = list(self.filter(status=ToolCall.Status.RUNNING))
+        ended = {"status": ToolCall.Status.CANCELLED, "error": "The server stopped during the call."}
+        running = ToolCall.objects.filter(pk__in=[call.pk for call in calls], status=ToolCall.Status.RUNNING)
+        running.update(**ended)
+        for call in calls:
+            call.status, call.error = ended.values()
+        return calls
 
 
 class ToolCall(models.Model):

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from .exceptions import ToolError
+from .privacy import redact, redact_payload
 from .results import to_json
 from .writer import writer
 
@@ -50,8 +51,8 @@ class CallRecord:
         def write() -> None:
             changes = {
                 "status": status,
-                "result": result,
-                "error": self._in_words(_storable(error or "", 2000)),
+                "result": redact_payload(result),
+                "error": self._in_words(redact(_storable(error or "", 2000), "tool")),
                 "duration_ms": duration_ms,
             }
             if not self._own().update(**changes):
@@ -91,7 +92,8 @@ class CallRecord:
     def _insert(self, **changes: Any) -> None:
         from .models import ToolCall
 
-        self._key = ToolCall.objects.create(**self._row, **changes).pk
+        row = {**self._row, "arguments": redact_payload(self._row["arguments"]), **changes}
+        self._key = ToolCall.objects.create(**row).pk
 
     def _own(self) -> Any:
         """The row, if it is there. A key that was rolled back may be somebody else's by now."""

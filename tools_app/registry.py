@@ -111,6 +111,8 @@ def define(
     scheduling: str | None = None,
     permission: str | None = None,
     approval: bool = False,
+    sensitive: bool = False,
+    outside: bool = False,
     rate: str | None = None,
 ) -> ToolDefinition:
     """A function's definition, unregistered; `tool` is this and `register`."""
@@ -126,6 +128,8 @@ def define(
         scheduling=scheduling,
         permission=permission,
         approval=approval,
+        sensitive=sensitive,
+        outside=outside,
         rate=rate,
         arguments=arguments,
         context_parameter=context,
@@ -145,6 +149,8 @@ def tool(
     scheduling: str | None = None,
     permission: str | None = None,
     approval: bool = False,
+    sensitive: bool = False,
+    outside: bool = False,
     rate: str | None = None,
 ) -> Callable[[Callable[..., Any]], ToolDefinition]: ...
 def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:

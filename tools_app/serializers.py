@@ -6,6 +6,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from .definition import ToolDefinition
+from .models import ToolCall
 
 
 class ToolSerializer(serializers.Serializer):
@@ -16,19 +17,22 @@ class ToolSerializer(serializers.Serializer):
 
     name = serializers.CharField()
     description = serializers.CharField()
-    parameters = serializers.JSONField()
-    behavior = serializers.CharField()
-    scheduling = serializers.CharField()
+    parameters = serializers.DictField()
+    behavior = serializers.CharField(allow_null=True)
+    scheduling = serializers.CharField(allow_null=True)
     timeout = serializers.FloatField()
-    permission = serializers.CharField()
+    permission = serializers.CharField(allow_null=True)
     approval = serializers.BooleanField()
-    rate = serializers.CharField()
+    sensitive = serializers.BooleanField()
+    outside = serializers.BooleanField()
+    rate = serializers.CharField(allow_null=True)
     enabled = serializers.BooleanField()
 
     @staticmethod
     def shown(tool: ToolDefinition, *, enabled: bool) -> dict[str, Any]:
         """The serializer's instance for one tool."""
-        options = {name: getattr(tool, name) for name in ("behavior", "scheduling", "permission", "approval", "rate")}
+        rules = ("behavior", "scheduling", "permission", "approval", "sensitive", "outside", "rate")
+        options = {name: getattr(tool, name) for name in rules}
         return options | tool.declaration() | {"timeout": tool.timeout or settings.TOOLS_TIMEOUT, "enabled": enabled}
 
 
@@ -42,3 +46,14 @@ class CallSerializer(serializers.Serializer):
             hint = 'No such field. Put the tool\'s arguments into "arguments": {"arguments": {…}}.'
             raise serializers.ValidationError({name: [hint] for name in unknown})
         return super().to_internal_value(body)
+
+
+class OutcomeSerializer(serializers.Serializer):
+    """How a call ended."""
+
+    callId = serializers.CharField()
+    name = serializers.CharField()
+    status = serializers.ChoiceField(ToolCall.Status.choices)
+    result = serializers.JSONField()  # or null, which is JSON too
+    error = serializers.CharField(allow_null=True)
+    durationMs = serializers.IntegerField()

@@ -4,8 +4,9 @@ from typing import Any, NoReturn
 from uuid import uuid4
 
 from asgiref.sync import async_to_sync
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import status
-from rest_framework.exceptions import APIException, NotFound, PermissionDenied
+from rest_framework.exceptions import APIException, NotFound, PermissionDenied, ValidationError
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,10 +16,12 @@ from .admission import Nobody
 from .executor import ToolExecutor, ToolOutcome
 from .models import Tool
 from .registry import all_tools
-from .serializers import CallSerializer, ToolSerializer
+from .serializers import CallSerializer, OutcomeSerializer, ToolSerializer
 
 RECORD_SECONDS = 10.0
 """That the answer waits for the call's row; a database that is away longer does not keep the result back."""
+
+ERROR = {"$ref": "#/components/schemas/Error"}
 
 
 class ToolSwitchedOff(APIException):
@@ -27,10 +30,17 @@ class ToolSwitchedOff(APIException):
 
 
 class ToolListView(APIView):
-    """`GET /api/tools` → `{"tools": [{"name", "description", "parameters", …}]}`; `?all=1` for staff."""
+    """Tools, as the model is told of them; staff gets those that are switched off, too."""
 
+    @extend_schema(
+        parameters=[OpenApiParameter("all", str, enum=["0", "1"], description="Those that are switched off, too.")],
+        responses=inline_serializer("ToolList", {"tools": ToolSerializer(many=True)}),
+    )
     def get(self, request: Request) -> Response:
-        everything = request.query_params.get("all") == "1"
+        asked = request.query_params.get("all", "0")
+        if asked not in ("0", "1"):
+            raise ValidationError({"all": ["Write all=1 for those that are switched off, too, or leave it out."]})
+        everything = asked == "1"
         if everything and not request.user.is_staff:
             raise PermissionDenied(
                 "Only staff may list tools that are switched off. Log in at /admin/, or leave out all=1."
@@ -45,13 +55,17 @@ class ToolListView(APIView):
 
 
 class ToolCallView(APIView):
-    """`POST /api/tools/<name>/call` runs a tool as the model would, for staff."""
+    """Run a tool as the model would, for staff."""
 
-    permission_classes = (IsAdminUser,)
+    permission_classes = (*APIView.permission_classes, IsAdminUser)
 
     def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
         raise PermissionDenied("Only staff may call tools here. Log in at /admin/ with an account that is staff.")
 
+    @extend_schema(
+        request=CallSerializer,
+        responses={200: OutcomeSerializer, 409: OpenApiResponse(ERROR, "The tool is switched off.")},
+    )
     def post(self, request: Request, name: str) -> Response:
         off = Tool.objects.switched_off()
         known = [tool.name for tool in all_tools(wait=True)]

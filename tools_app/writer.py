@@ -17,6 +17,8 @@ from itertools import islice
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, transaction
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
+from .signals import writes_ended
+
 logger = logging.getLogger(__name__)
 
 PATIENCE = 60.0
@@ -82,6 +84,11 @@ class DatabaseWriter:
         if not accepted:
             self._lose([write], f"{self._max_waiting} writes wait for the database already")
         return write.future
+
+    @property
+    def waiting(self) -> int:
+        """Writes that are not committed yet."""
+        return len(self._waiting)
 
     def stop(self, timeout: float = 10.0) -> None:
         """Write what waits, then end the thread; what is not written within `timeout` seconds is lost."""
@@ -152,6 +159,8 @@ class DatabaseWriter:
                 self._lost = 0
             for write in batch:
                 write.future.set_result(None)
+            now = time.monotonic()
+            writes_ended.send(DatabaseWriter, saved=[now - write.asked_at for write in batch], lost=0)
 
     def _after_failure(self, attempt: RetryCallState) -> None:
         error = attempt.outcome and attempt.outcome.exception()
@@ -173,6 +182,7 @@ class DatabaseWriter:
         if not self._lost:
             logger.error("Writes are lost from now on. %s", reason)
         self._lost += len(writes)
+        writes_ended.send(DatabaseWriter, saved=[], lost=len(writes))
         for write in writes:
             write.future.set_exception(NotSaved(reason))
 

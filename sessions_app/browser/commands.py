@@ -67,6 +67,7 @@ class Audio(Command, tag="audio"):
 
 class TextData(Data):
     text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+    message_id: Annotated[str, Meta(max_length=100)] | None = None
 
 
 class Text(Command, tag="text"):

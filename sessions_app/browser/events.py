@@ -111,6 +111,7 @@ class UsageData(Data):
     response_tokens: int
     total_tokens: int
     by_modality: dict[str, int] = {}
+    estimated_cost: float | None = None
 
 
 class Usage(Event, tag="usage"):
@@ -118,11 +119,12 @@ class Usage(Event, tag="usage"):
 
 
 class ErrorData(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
-    """`code` is stable; `message` is a sentence for people that says what to do."""
+    """`code` is stable; `message` is a sentence for people that says what to do; `retry_after` is in seconds."""
 
     code: str
     message: str
     retryable: bool = False
+    retry_after: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Error(Event, tag="error"):
@@ -155,9 +157,14 @@ def transcription(turn_id: int, *, is_user: bool, text: str = "", is_final: bool
     return Transcription(data=TranscriptionData(text=text, is_user=is_user, is_final=is_final, turn_id=turn_id))
 
 
+def abandoned(call_id: str, name: str, error: str) -> FunctionResult:
+    return FunctionResult(data=FunctionResultData(call_id=call_id, name=name, status="cancelled", error=error))
+
+
 def turn(turn_id: int, state: TurnState, time_to_first_audio_ms: int | None = None) -> Turn:
     return Turn(data=TurnData(turn_id=turn_id, state=state, time_to_first_audio_ms=time_to_first_audio_ms))
 
 
-def error(code: str, message: str, *, retryable: bool = False) -> Error:
-    return Error(data=ErrorData(code=code, message=message, retryable=retryable))
+def error(code: str, message: str, *, retryable: bool = False, retry_after: int | None = None) -> Error:
+    data = ErrorData(code=code, message=message, retryable=retryable, retry_after=retry_after or msgspec.UNSET)
+    return Error(data=data)

@@ -47,17 +47,20 @@ def explain(error: BaseException, *, resuming: bool = False, where: str = "Gemin
     if "api key" in lower or code in (401, 403):
         return fatal(
             "api_key_invalid",
-            "Gemini refuses the API key. Set GEMINI_API_KEY to a valid key of Google AI Studio and restart the server.",
+            "Gemini refuses this server's API key. Whoever runs the server sets GEMINI_API_KEY to a valid key of "
+            "Google AI Studio and starts it again.",
         )
     if code == 429 or "quota" in lower or "resource_exhausted" in lower:
         return fatal(
             "quota_exhausted",
-            "Gemini's quota for this key is used up. Try again later, or raise the quota in Google AI Studio.",
+            "Gemini's quota for this server's key is used up. Try again later; whoever runs the server can raise it in "
+            "Google AI Studio.",
         )
     if "is not found for api version" in lower or "not supported for bidigeneratecontent" in lower or code == 404:
         return fatal(
             "model_unknown",
-            f"Gemini does not offer this model for live conversations ({reason}). Choose another one in GEMINI_MODEL.",
+            f"Gemini does not offer this model for live conversations ({reason}). Choose another one; the "
+            "server's own is set by GEMINI_MODEL.",
         )
     if "location is not supported" in lower:
         return fatal("region_unsupported", "Gemini Live is not offered in this server's region. Run it elsewhere.")
@@ -69,7 +72,10 @@ def explain(error: BaseException, *, resuming: bool = False, where: str = "Gemin
     if resuming and (code in (1007, 1008) or "session not found" in lower):
         return Failure(Remedy.RETRY_WITHOUT_HANDLE, "resumption_refused", "The conversation is set up anew.", detail)
     if code in (1007, 1008) or code == 400:
-        return fatal("setup_refused", f"Gemini refuses this conversation: {reason or code}. Check its configuration.")
+        return fatal(
+            "setup_refused",
+            f"Gemini refuses this conversation: {reason or code}. Change its model, voice, instructions or tools.",
+        )
     if isinstance(error, (ws.InvalidURI, ws.InvalidHandshake)) and code is None:
         return fatal("address_invalid", f"{where} does not speak Gemini Live. Check GEMINI_BASE_URL.")
     return Failure(

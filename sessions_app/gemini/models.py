@@ -8,7 +8,7 @@ A model that is not in the table is refused nothing: Gemini itself decides.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from .settings import ModelSettings
 
@@ -95,6 +95,18 @@ def problems(model: str, settings: ModelSettings, api_version: str) -> list[Prob
     `api_version` is the one that the server dials: "v1beta", "v1alpha".
     """
     return [*_not_taken(_short(model), settings, api_version), *_not_one_way_of_thinking(_short(model), settings)]
+
+
+def takes(model: str, api_version: str, **settings: Any) -> bool:
+    """Whether `model` refuses none of these fields of ModelSettings; what else it may need is not looked at."""
+    asked = ModelSettings(**settings)
+    return not any(problem.setting in asked.given() for problem in problems(model, asked, api_version))
+
+
+def offered(first: str) -> list[str]:
+    """Names of the models to choose from: `first`, and all others that this server can dial."""
+    others = (name for name, known in MODELS.items() if name != _short(first) and not known.vertex_only)
+    return [first, *others]
 
 
 def _not_taken(model: str, settings: ModelSettings, api_version: str) -> Iterator[Problem]:

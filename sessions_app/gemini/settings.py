@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from msgspec import Meta
 
+THINKING_LEVELS = ("minimal", "low", "medium", "high")
+
 
 class ModelSettings(msgspec.Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
     """What a session asks of its model; None leaves it to the model. Unknown fields are ignored.
@@ -18,7 +20,8 @@ class ModelSettings(msgspec.Struct, rename="camel", frozen=True, kw_only=True, o
 
     thinking_level: (
         Annotated[
-            str, Meta(pattern=r"(?i)^(minimal|low|medium|high)\Z", description="one of minimal, low, medium, high")
+            str,
+            Meta(pattern=rf"(?i)^({'|'.join(THINKING_LEVELS)})\Z", description=f"one of {', '.join(THINKING_LEVELS)}"),
         ]
         | None
     ) = None
@@ -68,10 +71,12 @@ class WrongSetting(ValueError):
 _PROPERTIES = msgspec.json.schema_components([ModelSettings])[1]["ModelSettings"]["properties"]
 NAMES = tuple(_PROPERTIES)
 """Every setting, by its name on the wire."""
+SCHEMAS: dict[str, dict[str, Any]] = {name: _PROPERTIES[name]["anyOf"][0] for name in NAMES}
+"""Each setting's type and limits, as JSON schema."""
 
 
 def _sentence(error: msgspec.ValidationError) -> str:
     name = str(error).rpartition("`$.")[2].rstrip("`")
     if name not in _PROPERTIES:
         return f"These settings cannot be read: {error}."
-    return f"{name} is {_PROPERTIES[name]['anyOf'][0]['description']}."
+    return f"{name} is {SCHEMAS[name]['description']}."

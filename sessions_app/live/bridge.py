@@ -14,15 +14,17 @@ from ..browser import events as page
 from ..gemini.errors import CONNECTION_LOST, Failure, Remedy
 from . import events
 from .away import Away
-from .buffers import SECOND_OF_AUDIO, Uplink, UplinkFull
+from .buffers import SECOND_OF_AUDIO, Uplink
 from .calls import CallRules, Calls
 from .connections import Connections, ConversationFailed
 from .departure import Departure
 from .handover import Handover
+from .inbound import Inbound
 from .ledger import Ledger
-from .limits import Backend, Limits, Over, Totals
+from .limits import Backend, Limits, Over, Totals, Unmetered
+from .marks import Marks
 from .memory import Memory
-from .ports import Browser, Gemini, Recorder, Send, Tools
+from .ports import Browser, Gemini, Meter, Recorder, Tools
 from .protocol import Conversation
 from .watch import Watch
 
@@ -45,6 +47,8 @@ class Bridge:
         memory: Memory | None = None,
         call_rules: CallRules | None = None,
         limits: Limits | None = None,
+        meter: Meter | None = None,
+        marks: Marks | None = None,
     ):
         self._browser = browser
         self._connections = connections
@@ -56,13 +60,25 @@ class Bridge:
         self._uplink = Uplink()
         tell = lambda event: self._browser.send(event)  # noqa: E731  to whichever is there by then
         self._calls = Calls(tools, self._uplink, tell, call_rules or CallRules())
-        self._ledger = Ledger(recorder, totals or Totals(), tell)
+        self._meter = meter or Unmetered()
+        self._ledger = Ledger(recorder, self._meter, totals or Totals(), tell)
         self._handover = Handover(self._conversation, self._uplink, self._memory, self._calls)
         connections.has_history = lambda: bool(self._memory)
         self._tasks: asyncio.TaskGroup | None = None
         self._gemini: Gemini | None = None
         self._running: asyncio.Task[object] | None = None
         self._over: Over | None = None
+        self._marks = marks or Marks()
+        inbound = Inbound(
+            uplink=self._uplink,
+            conversation=self._conversation,
+            calls=self._calls,
+            marks=self._marks,
+            recorder=recorder,
+            tell=tell,
+            handle=self._handle,
+        )
+        self.hear, self.obey = inbound.hear, inbound.obey
         self.failed = False
         """Gemini cannot be had: this bridge will not converse any more."""
         self._departure = Departure(
@@ -70,54 +86,15 @@ class Bridge:
             has_handle=lambda: self._memory.complete,
             leave=self.connect_anew,
         )
-        self._watch = Watch(limits or Limits(), self)
+        self._watch = Watch(limits or Limits(), self, self._meter)
         self._dropped_before = 0
-
-    # --- What the browser says ---------------------------------------------------------------------------------
-
-    def hear(self, pcm: bytes, rate: int = 16_000) -> None:
-        """Microphone audio, s16le mono."""
-        self._uplink.put_audio(pcm, rate)
-
-    def obey(self, command: commands.AnyCommand) -> None:
-        """Do what a command of the page wants. Raises CommandError where that cannot be."""
-        match command:
-            case commands.Audio():
-                self.hear(commands.check_pcm(command.data.data), command.rate)
-            case commands.Text():
-                text = command.data.text
-                self._queue(lambda gemini: gemini.send_text(text), size=len(text))
-                self._calls.user_goes_on()
-                self._handle(self._conversation.user_typed(text))
-            case commands.Image():
-                image = command.data
-                self._queue(lambda gemini: gemini.send_image(image.data, image.mime_type), size=len(image.data))
-            case commands.ActivityStart():
-                self._calls.user_goes_on()
-                self._queue(lambda gemini: gemini.send_activity_start())
-            case commands.ActivityEnd():
-                self._conversation.user_stopped()
-                self._queue(lambda gemini: gemini.send_activity_end())
-            case commands.AudioEnd():
-                self._queue(lambda gemini: gemini.send_audio_stream_end())
-            case commands.Interrupt():
-                self._handle(self._conversation.silence())
-            case commands.Played():
-                self._recorder.save_heard(command.data.turn_id, round(command.data.ms))
-            case commands.ToolApproval():
-                self._calls.approvals.decide(command.data)
-
-    def _queue(self, send: Send, size: int = 0) -> None:
-        try:
-            self._uplink.put(send, size=size)
-        except UplinkFull:
-            raise commands.CommandError(
-                "too_many_waiting", "Gemini is not reached just now and too much waits for it already. Try again soon."
-            ) from None
 
     def leave(self) -> None:
         """The browser has gone, perhaps not for long: Gemini is hung up, tools run on, nothing is forgotten."""
+        if self._marks.is_open:  # who held the button has let go of it
+            self.obey(commands.ActivityEnd())
         self._browser = Away()
+        self._meter.rest()
         self._connections.wanted.clear()
         self._recorder.update(status="paused")
         self.connect_anew()
@@ -130,6 +107,7 @@ class Bridge:
                 browser.send(event)
         self._calls.ask_again()
         self._watch.user_active()
+        self._meter.begin()
         self._connections.wanted.set()
 
     # --- Connections -------------------------------------------------------------------------------------------
@@ -138,6 +116,7 @@ class Bridge:
         """Connect, converse, reconnect, until cancelled; or until Gemini cannot be had, or a limit is reached: the page
         then knows why."""
         self._running = asyncio.current_task()
+        self._meter.begin()
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 watch = self._tasks.create_task(self._watch.run(self._end_by_limit), name="watch")
@@ -153,6 +132,7 @@ class Bridge:
                 task.uncancel()
             return self._over
         finally:
+            self._meter.end()
             await self._tools.close()
 
     async def _connect_and_converse(self) -> Failure:
@@ -302,13 +282,20 @@ class Bridge:
         self._connections.of_use |= turn.answered
         self._ledger.turn_ended(turn)
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Bytes of audio, and other messages, that wait for Gemini."""
+        return self._uplink.waiting
+
     # --- Limits ------------------------------------------------------------------------------------------------
 
     @property
     def awaited(self) -> bool:
         """Gemini owes something: an answer, the rest of one, or a word about what sounded like speech."""
         asked = self._conversation.awaits_gemini and not self._calls.pending
-        return self._gemini is not None and (asked or self._uplink.speech_unanswered)
+        if self._gemini is None or self._marks.is_open:  # who holds the button is not answered yet
+            return False
+        return asked or self._uplink.speech_unanswered
 
     def give_up_waiting(self) -> None:
         """Two connections had nothing to say."""

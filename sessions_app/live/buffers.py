@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from typing import ClassVar
 
 from .ports import Send
 
@@ -19,11 +20,15 @@ Audio = tuple[bytes, int]
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """Anything but audio. `size` in bytes; `repeat`: it is said again on a new connection if it was not answered."""
+    """Anything but audio. `size` in bytes; `repeat`: it is said again on a new connection if it was not answered.
+
+    `mark`: the audio around it means nothing without it, so it is kept as long as there is any.
+    """
 
     send: Send
     size: int = 0
     repeat: bool = True
+    mark: bool = False
 
 
 class UplinkFull(Exception):
@@ -40,6 +45,9 @@ class Uplink:
     Gemini's handle stands for the last complete turn. `rewind` then lets it be sent again. Silence before a question is
     not kept, and of a question at most `max_seconds`.
     """
+
+    dropped_in_all: ClassVar[int] = 0
+    """Bytes of audio, of every conversation of this process."""
 
     def __init__(self, *, max_seconds: float = 15.0, max_messages: int = 100, max_message_bytes: int = 1_000_000):
         self._items: deque[Audio | Message] = deque()
@@ -62,6 +70,11 @@ class Uplink:
         self.speech_unanswered = False
         """Something loud enough for speech was sent, and no reply has begun since."""
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Bytes of audio, and other messages, that have not gone out yet."""
+        return self._audio_bytes, self._messages
+
     # --- What waits ----------------------------------------------------------------------------------------------
 
     def put_audio(self, pcm: bytes, rate: int = 16_000) -> None:
@@ -70,6 +83,10 @@ class Uplink:
         if self._audio_bytes > self._max_bytes:
             self._drop_oldest_audio()
         self._wake()
+
+    def put_mark(self, send: Send) -> None:
+        """Queue the beginning or the end of what somebody says by push-to-talk; never refused, so both go out."""
+        self._put(Message(send, mark=True))
 
     def put(self, send: Send, *, size: int = 0, must: bool = False, repeat: bool = True) -> None:
         """Queue a message behind the audio that came before it.
@@ -80,9 +97,12 @@ class Uplink:
         full = self._messages >= self._max_messages or self._message_bytes + size > self._max_message_bytes
         if full and not must:
             raise UplinkFull
-        self._items.append(Message(send, size, repeat))
+        self._put(Message(send, size, repeat))
+
+    def _put(self, message: Message) -> None:
+        self._items.append(message)
         self._messages += 1
-        self._message_bytes += size
+        self._message_bytes += message.size
         self._wake()
 
     async def get(self) -> Audio | Message:
@@ -126,6 +146,7 @@ class Uplink:
                 self._items.remove(item)
                 self._audio_bytes -= len(item[0])
                 self.dropped_bytes += len(item[0])
+                Uplink.dropped_in_all += len(item[0])
 
     def _wake(self) -> None:
         if self._waiter and not self._waiter.done():
@@ -190,7 +211,7 @@ class Uplink:
             if self._unlooked >= LOOK_AFTER:
                 self._look_for_speech()
         while self._sent_audio > self._max_bytes or self._sent_bytes > JOURNAL_BYTES:
-            self._forget_oldest()
+            self._forget(next(at for at, old in enumerate(self._sent) if isinstance(old, tuple) or not old.mark))
 
     def _look_for_speech(self) -> None:
         """At every 16th sample of half a second: cheap enough for the audio path, and no speech is so thin."""
@@ -211,10 +232,14 @@ class Uplink:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
-        item = self._sent.popleft()
+        self._forget(0)
+
+    def _forget(self, at: int) -> None:
+        item = self._sent[at]
+        del self._sent[at]
         if isinstance(item, tuple):
             self._sent_audio -= len(item[0])
             self._sent_bytes -= len(item[0])
         else:
             self._sent_bytes -= item.size
-        self._mark = max(0, self._mark - 1)
+        self._mark -= at < self._mark

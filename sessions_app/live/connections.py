@@ -33,10 +33,22 @@ class Connections:
     Raises:
         ConversationFailed: a fatal answer, or `attempts` failures in a row (twice as many once it was connected: the
             user at the start would rather know, the one in mid-conversation would rather wait).
+
+    `dialled` is told of each attempt: how many seconds it took, and why it failed, if it did.
     """
 
-    def __init__(self, dial: Dial, *, handle: str = "", where: str = "Gemini", attempts: int = 3, delay: float = 0.25):
+    def __init__(
+        self,
+        dial: Dial,
+        *,
+        handle: str = "",
+        where: str = "Gemini",
+        attempts: int = 3,
+        delay: float = 0.25,
+        dialled: Callable[[float, Failure | None], None] = lambda seconds, failure: None,
+    ):
         self._dial = dial
+        self._dialled = dialled
         self.handle = handle
         self.has_history: Callable[[], bool] = lambda: False
         self.wanted = asyncio.Event()
@@ -58,11 +70,12 @@ class Connections:
             error: BaseException | None
             self.resumed = bool(self.handle)
             self.of_use = self.planned = False
-            opened_at = None
+            began_at, opened_at = asyncio.get_running_loop().time(), None
             try:
                 gemini: Gemini | None
                 async with self._dial(self.handle or None, not self.handle and self.has_history()) as gemini:
                     opened_at = asyncio.get_running_loop().time()
+                    self._dialled(opened_at - began_at, None)
                     attempts = 2 * self._attempts
                     yield gemini
                     error = gemini.error
@@ -70,6 +83,8 @@ class Connections:
                 error = dialling_error
             failure = explain(error or ConnectionError("closed"), resuming=self.resumed, where=self._where)
             error = gemini = None  # nothing of a connection outlives it
+            if opened_at is None:
+                self._dialled(asyncio.get_running_loop().time() - began_at, failure)
             if not self.wanted.is_set():
                 continue  # closed by us: nobody is there
             lasted = asyncio.get_running_loop().time() - opened_at if opened_at else 0.0

@@ -8,16 +8,17 @@ from functools import partial
 from ..browser import events as page
 from .events import TurnEnded, UsageReported
 from .limits import Totals
-from .ports import Recorder
+from .ports import Meter, Recorder
 
 logger = logging.getLogger(__name__)
 
 
 class Ledger:
-    """Turns and tokens go to `recorder`; `tell` is the page's, whichever page it is by then."""
+    """Turns and tokens go to `recorder`, tokens to `meter`, too; `tell` is the page's, whichever page it is by then."""
 
-    def __init__(self, recorder: Recorder, totals: Totals, tell: Callable[[page.Event], None]):
+    def __init__(self, recorder: Recorder, meter: Meter, totals: Totals, tell: Callable[[page.Event], None]):
         self._recorder = recorder
+        self._meter = meter
         self._totals = totals
         self._tell = tell
 
@@ -28,6 +29,7 @@ class Ledger:
     def count(self, usage: UsageReported) -> None:
         totals = self._totals
         totals.add(usage)
+        self._meter.count(usage)
         counts = {
             "prompt_tokens": totals.prompt,
             "response_tokens": totals.response,
@@ -35,7 +37,8 @@ class Ledger:
         }
         by_modality = dict(totals.by_modality)
         self._recorder.update(**counts, tokens_by_modality=by_modality)
-        self._tell(page.Usage(data=page.UsageData(**counts, by_modality=by_modality)))
+        cost = self._meter.cost(totals)
+        self._tell(page.Usage(data=page.UsageData(**counts, by_modality=by_modality, estimated_cost=cost)))
 
     def _saved(self, turn: TurnEnded, saved: "asyncio.Future[None]") -> None:
         if saved.cancelled():

@@ -36,11 +36,27 @@ class Totals:
 
 @dataclass(frozen=True)
 class Over:
-    """A limit was reached. `lives`: the session may go on with a new `connect`."""
+    """A limit was reached. `lives`: the session may go on with a new `connect`, perhaps after `retry_after` seconds."""
 
-    code: Literal["idle", "too_long"]
+    code: Literal["idle", "too_long", "quota_used_up", "conversations_stopped"]
     message: str
     lives: bool
+    retry_after: int | None = None
+
+
+class Unmetered:
+    """Counts nothing, and ends nothing."""
+
+    def begin(self) -> None: ...
+    def rest(self) -> None: ...
+    def end(self) -> None: ...
+    def count(self, usage: UsageReported) -> None: ...
+
+    def cost(self, totals: Totals) -> float | None:
+        return None
+
+    def over(self) -> Over | None:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,10 @@ Said = tuple[Role, str]
 
 
 class Memory:
-    """The last `limit` messages of a conversation, and how many of them Gemini's latest handle does not stand for."""
+    """The last `limit` messages of a conversation, and how many of them Gemini's latest handle does not stand for.
+
+    As they were said, whatever of them is saved: Gemini has heard them already, and they go with the conversation.
+    """
 
     def __init__(self, messages: Iterable[Said] = (), *, unknown: int = 0, limit: int = 50):
         self._messages: deque[Said] = deque(messages, maxlen=limit)

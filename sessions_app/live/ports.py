@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from ..browser.events import Event as BrowserEvent
 from ..gemini.server_messages import ServerMessage
-from .events import TurnEnded
+from .events import TurnEnded, UsageReported
+from .limits import Over, Totals
 
 
 class Browser(Protocol):
@@ -70,6 +71,28 @@ class Recorder(Protocol):
 
     def reconnecting(self) -> object:
         """The session needs another connection to Gemini."""
+        ...
+
+
+class Meter(Protocol):
+    """Counts what a conversation uses; never makes it wait."""
+
+    def begin(self) -> None:
+        """Its time is counted from now on."""
+        ...
+
+    def rest(self) -> None:
+        """Its time is not counted until the next `begin`."""
+        ...
+
+    def end(self) -> None: ...
+    def count(self, usage: UsageReported) -> None: ...
+    def cost(self, totals: Totals) -> float | None:
+        """US dollars; None where the model's price is not known."""
+        ...
+
+    def over(self) -> Over | None:
+        """Whether the conversation has to end, and why."""
         ...
 
 

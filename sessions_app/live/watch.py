@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from .limits import Limits, Over
+from .limits import Limits, Over, Unmetered
+from .ports import Meter
 
 
 class Watched(Protocol):
@@ -23,8 +24,9 @@ class Watched(Protocol):
 class Watch:
     """`user_active`, `gemini_spoke` (a message came) and `gemini_answered` (it was of use) are told to it."""
 
-    def __init__(self, limits: Limits, watched: Watched):
+    def __init__(self, limits: Limits, watched: Watched, meter: Meter | None = None):
         self._limits = limits
+        self._meter = meter or Unmetered()
         self._watched = watched
         self._active_at = 0.0
         self._heard_at = 0.0
@@ -47,10 +49,12 @@ class Watch:
         while True:
             await asyncio.sleep(limits.look_every)
             now = clock()
-            if over := limits.over(idle=now - self._active_at, lasted=now - began):
+            if over := limits.over(idle=now - self._active_at, lasted=now - began) or self._meter.over():
                 end(over)
                 return
-            if self._watched.awaited and now - self._heard_at > limits.silence:
+            if not self._watched.awaited:
+                self._heard_at = now  # its time to answer begins with the question, not with its last word before
+            elif now - self._heard_at > limits.silence:
                 self._heard_at = now
                 self._silent()
             self._watched.tell_dropped_audio()

@@ -1,4 +1,5 @@
 import { Problem } from "./problems.js";
+import { wake } from "./wake.js";
 import { loadWorklet } from "./worklet.js";
 
 const RATE = 24000;
@@ -12,11 +13,13 @@ export class Player {
   #turn = null;
   #ended = true;
   #discarding = false;
+  #speaker = "";
 
   /**
    * Counts of samples come as milliseconds.
    * @param {string} workletUrl
-   * @param {{started(turn), ended(turn, ms), flushed(turn, ms, droppedMs), level(rms)}} handlers
+   * @param {{started(turn), ended(turn, ms), flushed(turn, ms, droppedMs), level(rms, queuedMs), underrun(),
+   *   problem(problem)}} handlers `problem`: the browser holds the sound back, or the speaker has gone
    */
   constructor({ workletUrl, ...handlers }) {
     this.#workletUrl = workletUrl;
@@ -30,15 +33,43 @@ export class Player {
     this.#context.resume().catch(() => {}); // open() resumes it again and waits
   }
 
-  /** @throws {Problem} */
-  async open() {
+  /** @param {string} speaker a device's id, "" for the computer's own. @throws {Problem} */
+  async open(speaker = this.#speaker) {
+    this.#speaker = speaker;
     if (this.#node) return;
-    if (this.#context.sampleRate !== RATE) throw new Problem("unsupported");
-    await loadWorklet(this.#context, this.#workletUrl);
-    this.#node = new AudioWorkletNode(this.#context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
+    const context = this.#context;
+    if (context.sampleRate !== RATE) throw new Problem("unsupported");
+    await loadWorklet(context, this.#workletUrl);
+    if (context !== this.#context || this.#node) return;
+    this.#node = new AudioWorkletNode(context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
     this.#node.port.onmessage = ({ data }) => this.#heard(data);
-    this.#node.connect(this.#context.destination);
-    await this.#context.resume();
+    this.#node.connect(context.destination);
+    await this.useSpeaker(speaker);
+    if (!(await wake(context))) this.#handlers.problem(new Problem("sound_blocked"));
+    context.onstatechange = () => this.#stateChanged(context);
+  }
+
+  async useSpeaker(id) {
+    this.#speaker = id;
+    if (!this.#context?.setSinkId || this.#context.sinkId === id) return;
+    try {
+      await this.#context.setSinkId(id);
+    } catch {
+      this.#speaker = "";
+      this.#handlers.problem(new Problem("speaker_forgotten"));
+    }
+  }
+
+  /** In a click: wakes the sound up, with a context of its own where the old one cannot be woken. @throws {Problem} */
+  async resume() {
+    const context = this.#context;
+    if (!context || (await wake(context)) || context !== this.#context) return;
+    const turn = this.#turn;
+    await this.close();
+    this.#turn = turn;
+    this.#ended = false;
+    this.unlock();
+    await this.open();
   }
 
   /** The audio that follows belongs to this turn. */
@@ -84,14 +115,23 @@ export class Player {
     this.#node = this.#context = this.#turn = null;
     this.#ended = true;
     this.#discarding = false;
-    if (context && context.state !== "closed") await context.close();
+    if (!context) return;
+    context.onstatechange = null;
+    if (context.state !== "closed") await context.close();
   }
 
-  #heard({ type, turn, played, dropped, rms }) {
+  /** A call on an iPhone ends, a laptop wakes up: the sound is gone until somebody asks for it. */
+  async #stateChanged(context) {
+    if (context !== this.#context || context.state === "running" || context.state === "interrupted") return;
+    if (!(await wake(context))) this.#handlers.problem(new Problem("sound_blocked"));
+  }
+
+  #heard({ type, turn, played, dropped, rms, queued }) {
     const ms = (samples) => Math.round((1000 * samples) / RATE);
     if (type === "started") this.#handlers.started(turn);
     else if (type === "ended") this.#handlers.ended(turn, ms(played));
     else if (type === "flushed") this.#handlers.flushed(turn, ms(played), ms(dropped));
-    else if (type === "level") this.#handlers.level(rms);
+    else if (type === "level") this.#handlers.level(rms, ms(queued));
+    else if (type === "underrun") this.#handlers.underrun();
   }
 }

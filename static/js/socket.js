@@ -3,37 +3,73 @@ import { Problem } from "./problems.js";
 const SUBPROTOCOL = "gemlive.v1"; // binary audio
 const BACK_OFF = [0.5, 1, 2, 4, 8]; // seconds
 const ANSWER_TIMEOUT = 10_000; // for the server
-const CONNECT_TIMEOUT = 20_000; // for Gemini; the server gives up before and says why
+const CONNECT_TIMEOUT = 20_000; // for Gemini; of most failures the server knows before, and says why
 const LARGEST_BACKLOG = 64 * 1024; // 2 s of audio
 const PING_EVERY = 5000;
+const MOST_UNANSWERED = 2; // pings in silence: a network that is lost without a word
 /** Going away, lost without a word, server restarts (as the standard's code and as ours). */
 const RECONNECT_ON = new Set([1001, 1006, 1012, 4412]);
 /** After these the session is still there, and the next start goes on with it. */
-const SESSION_LIVES = new Set([...RECONNECT_ON, 4400, 4408, 4413, 4429]);
+const SESSION_LIVES = new Set([...RECONNECT_ON, 4400, 4401, 4408, 4413, 4429]);
+const STORED = "gemlive.session"; // for this tab, over a reload
+
+function remembered() {
+  try {
+    return sessionStorage.getItem(STORED);
+  } catch {
+    return null;
+  }
+}
 
 /** One session on the server, over as many WebSockets as the network makes necessary. */
 export class VoiceSocket {
-  #config;
+  #path;
+  #api;
   #handlers;
   #socket = null;
   #attempt = 0;
   #timer = null;
   #ping = null;
-  #said = null;
+  #unanswered = 0;
   #wasLive = false;
   #opening = null;
+  #sessionId = remembered();
 
   /** Between CONNECTED and the end of the connection: audio and text are welcome. */
   isLive = false;
-  sessionId = null;
+  /** The server's last `error` of this connection: {code, message}. */
+  said = null;
 
   /**
-   * @param {{sessionsUrl: string, socketPath: string, csrfToken: string}} config
-   * @param {{message(type, data), audio(buffer), reconnecting(attempt, attempts), failed(problem)}} handlers
+   * @param {string} path of the WebSocket
+   * @param {SessionsApi} api
+   * @param {{configuration(), message(type, data), audio(buffer), reconnecting(attempt, attempts), failed(problem)}} handlers
+   *   `configuration` gives the data of `connect`
    */
-  constructor(config, handlers) {
-    this.#config = config;
+  constructor(path, api, handlers) {
+    this.#path = path;
+    this.#api = api;
     this.#handlers = handlers;
+  }
+
+  /** Of the conversation that can be gone on with. */
+  get sessionId() {
+    return this.#sessionId;
+  }
+
+  set sessionId(id) {
+    this.#sessionId = id;
+    try {
+      if (id) sessionStorage.setItem(STORED, id);
+      else sessionStorage.removeItem(STORED);
+    } catch {
+      // Storage may be forbidden: the conversation is known until the page is left.
+    }
+  }
+
+  /** Too much waits to be sent: what is added comes late. */
+  get isSlow() {
+    return (this.#socket?.bufferedAmount ?? 0) >= LARGEST_BACKLOG;
   }
 
   /** Connects; goes on with the last session where that one is still alive. @throws {Problem} */
@@ -41,7 +77,7 @@ export class VoiceSocket {
     const opening = (this.#opening = Symbol("opening"));
     this.#attempt = 0;
     this.#wasLive = false;
-    const sessionId = this.sessionId ?? (await this.#createSession());
+    const sessionId = this.sessionId ?? (await this.#api.create());
     if (opening !== this.#opening) return; // the person has left meanwhile
     this.sessionId = sessionId;
     this.#connect();
@@ -64,6 +100,12 @@ export class VoiceSocket {
     socket?.close(1000);
   }
 
+  /** The same session on another connection: with another configuration, or at once where an attempt waits. */
+  reconnect() {
+    this.leave();
+    this.#connect();
+  }
+
   /** Lost where there is no connection: what must arrive waits for `isLive`. */
   send(type, data) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
@@ -72,46 +114,32 @@ export class VoiceSocket {
 
   /** @returns {boolean} false where the network is too slow for it: late audio is worse than none */
   sendAudio(frame) {
-    if (this.#socket.bufferedAmount >= LARGEST_BACKLOG) return false;
+    if (this.isSlow) return false;
     this.#socket.send(frame);
     return true;
   }
 
-  async #createSession() {
-    const headers = { "Content-Type": "application/json" };
-    if (this.#config.csrfToken) headers["X-CSRFToken"] = this.#config.csrfToken;
-    let response;
-    try {
-      const signal = AbortSignal.timeout(ANSWER_TIMEOUT);
-      response = await fetch(this.#config.sessionsUrl, { method: "POST", headers, body: "{}", signal });
-    } catch {
-      throw new Problem("unreachable");
-    }
-    const body = await response.json().catch(() => ({}));
-    // A wrong field comes as {"field": ["what is wrong"]}.
-    if (!response.ok) throw new Problem("refused", body.detail ?? Object.values(body).flat()[0]);
-    return body.sessionId;
-  }
-
   #connect() {
-    const url = new URL(this.#config.socketPath, location.href);
+    const url = new URL(this.#path, location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     url.searchParams.set("sessionId", this.sessionId);
     const socket = new WebSocket(url, [SUBPROTOCOL]);
     socket.binaryType = "arraybuffer";
-    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(data);
     socket.onclose = ({ code }) => socket === this.#socket && this.#closed(code);
     this.#socket = socket;
-    this.#said = null;
+    this.said = null;
     this.#expect("unreachable", ANSWER_TIMEOUT);
   }
 
   #expect(problem, timeout) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#fail(new Problem(problem)), timeout);
+    const giveUp = () => (this.#wasLive ? this.#drop() : this.#fail(new Problem(problem)));
+    this.#timer = setTimeout(giveUp, timeout);
   }
 
   #receive(data) {
+    this.#unanswered = 0;
     if (data instanceof ArrayBuffer) {
       this.#handlers.audio(data);
       return;
@@ -119,12 +147,12 @@ export class VoiceSocket {
     const { type, data: body = {} } = JSON.parse(data);
     if (type === "status" && body.status === "CONNECTING") this.#greeted();
     if (type === "status" && body.status === "CONNECTED") this.#connected();
-    if (type === "error") this.#said = body.message;
+    if (type === "error") this.said = body;
     this.#handlers.message(type, body);
   }
 
   #greeted() {
-    this.send("connect");
+    this.send("connect", this.#handlers.configuration());
     this.#expect("timeout", CONNECT_TIMEOUT);
   }
 
@@ -132,9 +160,26 @@ export class VoiceSocket {
     clearTimeout(this.#timer);
     clearInterval(this.#ping);
     this.#attempt = 0;
-    this.#said = null;
+    this.said = null;
     this.isLive = this.#wasLive = true;
-    this.#ping = setInterval(() => this.send("ping", { t: Math.round(performance.now()) }), PING_EVERY);
+    this.#unanswered = 0;
+    this.#sendPing();
+    this.#ping = setInterval(() => this.#sendPing(), PING_EVERY);
+  }
+
+  #sendPing() {
+    if (this.#unanswered < MOST_UNANSWERED) {
+      this.#unanswered += 1;
+      this.send("ping", { t: performance.now() });
+    } else this.#drop();
+  }
+
+  /** Nothing comes any more; the browser itself would notice late. */
+  #drop() {
+    const socket = this.#socket;
+    this.#socket = null; // what it still says comes too late
+    socket.close();
+    this.#closed(1006);
   }
 
   #closed(code) {
@@ -150,8 +195,9 @@ export class VoiceSocket {
       return;
     }
     if (!SESSION_LIVES.has(code)) this.sessionId = null;
-    if (RECONNECT_ON.has(code)) this.#fail(new Problem(this.#wasLive ? "lost" : "unreachable"));
-    else this.#fail(this.#said ? new Problem(`closed_${code}`, this.#said) : Problem.ofClose(code));
+    if (this.said || !RECONNECT_ON.has(code)) this.#fail(Problem.ofClose(code, this.said));
+    else if (this.#wasLive && navigator.onLine) this.#fail(new Problem("lost"));
+    else this.#fail(Problem.network());
   }
 
   #fail(problem) {

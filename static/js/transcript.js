@@ -1,106 +1,73 @@
-/** One side of one turn: a line of the conversation. */
-class Line {
-  #speaker;
-  #text;
-  #said = "";
-  #heard = null; // share of an interrupted reply that was played
-
-  constructor(speaker, isUser) {
-    this.element = document.createElement("li");
-    this.element.className = isUser ? "line line-user" : "line line-model";
-    this.element.dataset.partial = "";
-    this.#speaker = this.element.appendChild(document.createElement("span"));
-    this.#speaker.className = "speaker";
-    this.#speaker.textContent = speaker;
-    this.#text = this.element.appendChild(document.createElement("p"));
-  }
-
-  get text() {
-    return this.#said.trim();
-  }
-
-  append(delta) {
-    this.#said += delta;
-    this.#render();
-  }
-
-  finish() {
-    delete this.element.dataset.partial;
-  }
-
-  /** @param {number} heard the share of the reply that was played, 0 to 1 */
-  interrupt(heard) {
-    this.finish();
-    if (this.#heard === null) this.#speaker.textContent += " · interrupted";
-    this.element.dataset.interrupted = "";
-    this.#heard = heard;
-    this.#render();
-  }
-
-  #render() {
-    const { text } = this;
-    const cut = this.#heard === null ? text.length : this.#heardLength(text);
-    const unheard = document.createElement("s");
-    unheard.textContent = text.slice(cut);
-    this.#text.replaceChildren(text.slice(0, cut), ...(cut < text.length ? [unheard] : []));
-  }
-
-  /** To the end of the word that was being said; the share of the audio stands for the share of the text. */
-  #heardLength(text) {
-    if (this.#heard === 0) return 0;
-    const space = text.indexOf(" ", Math.round(this.#heard * text.length));
-    return space < 0 ? text.length : space;
-  }
-}
+import { gettext } from "./i18n.js";
+import { Line } from "./line.js";
 
 /** What both sides said, turn by turn, and the tool cards between. */
 export class Transcript {
   #list;
   #jump;
   #lines = new Map();
-  #typed = []; // lines that the server has not confirmed yet
+  #typed = []; // {line, message} that the server has not confirmed yet
   #isAtEnd = true;
+  #laidOut = "";
 
   constructor(list, jump) {
     this.#list = list;
     this.#jump = jump;
     const scroller = list.parentElement;
     scroller.addEventListener("scroll", () => {
+      if (this.#layout !== this.#laidOut) return; // what grew moved it, not the person
       this.#isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 48;
       if (this.#isAtEnd) this.#jump.hidden = true;
     });
-    jump.addEventListener("click", () => this.#toEnd());
-    const resized = new ResizeObserver(() => this.#isAtEnd && this.#toEnd());
+    jump.addEventListener("click", () => {
+      this.#toEnd();
+      scroller.focus(); // which the button loses, as it goes away
+    });
+    const resized = new ResizeObserver(() => {
+      this.#laidOut = this.#layout;
+      if (this.#isAtEnd) this.#toEnd();
+    });
     resized.observe(list);
     resized.observe(scroller);
   }
 
   /** A typed message: stands here at once, and is final when the server repeats it. */
-  add(text) {
-    const line = new Line("You", true);
-    line.append(text);
-    this.#typed.push(line);
+  add(message) {
+    const line = new Line(true);
+    line.append(message.text);
+    this.#typed.push({ line, message });
     this.place(line.element);
   }
 
-  /** The newest typed messages that never left this page disappear. */
-  takeBack(count) {
-    const first = this.#typed.length - count;
-    for (const line of this.#typed.splice(first)) line.element.remove();
+  /** Typed messages that the server has not confirmed, the oldest first. */
+  get unconfirmed() {
+    return this.#typed.map(({ message }) => message);
+  }
+
+  /** The oldest typed messages have arrived, though nobody will say so. */
+  confirm(count) {
+    for (const { line } of this.#typed.splice(0, count)) line.finish();
+  }
+
+  /** Typed messages that were not confirmed disappear. @returns {object[]} what they were */
+  takeBack() {
+    const messages = this.unconfirmed;
+    for (const { line } of this.#typed.splice(0)) line.element.remove();
+    return messages;
   }
 
   append(turn, isUser, delta) {
     if (!delta) return;
     const key = `${isUser}:${turn}`;
-    if (isUser && this.#typed[0]?.text === delta.trim()) {
-      const typed = this.#typed.shift();
+    if (isUser && this.#typed[0]?.message.text === delta.trim()) {
+      const { line: typed } = this.#typed.shift();
       typed.finish();
       if (!this.#lines.has(key)) this.#lines.set(key, typed);
       return;
     }
     let line = this.#lines.get(key);
     if (!line) {
-      line = new Line(isUser ? "You" : "Gemini", isUser);
+      line = new Line(isUser);
       this.#lines.set(key, line);
       // What was asked stands before its answer, also where its text comes later.
       const answer = isUser ? this.#lines.get(`false:${turn}`)?.element : null;
@@ -133,8 +100,17 @@ export class Transcript {
     if (!this.#list.childElementCount) return;
     const line = document.createElement("li");
     line.className = "separator";
-    line.textContent = "New conversation";
+    line.textContent = gettext("New conversation");
     this.place(line);
+  }
+
+  /** What was said before the page was loaded anew. @param {object} entry as REST has it */
+  restore({ role, text, interrupted, heardMs, audioMs }) {
+    const line = new Line(role === "user");
+    line.append(text);
+    line.finish();
+    if (interrupted && role === "model") line.interrupt(audioMs ? (heardMs ?? 0) / audioMs : 0);
+    this.place(line.element);
   }
 
   place(element) {
@@ -147,8 +123,14 @@ export class Transcript {
     else this.#jump.hidden = false;
   }
 
+  get #layout() {
+    const { clientWidth, clientHeight, scrollHeight } = this.#list.parentElement;
+    return `${clientWidth} ${clientHeight} ${scrollHeight}`;
+  }
+
   #toEnd() {
     this.#isAtEnd = true;
+    this.#laidOut = this.#layout;
     this.#jump.hidden = true;
     const scroller = this.#list.parentElement;
     scroller.scrollTop = scroller.scrollHeight;

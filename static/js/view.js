@@ -1,72 +1,72 @@
-import { describe, isConnected, isOpen } from "./state.js";
+import { canInterrupt, describe, isConnected, isHeard, isOpen } from "./state.js";
 
 const ANNOUNCE_AFTER = 500;
 
-/** Everything of the page but the transcript: shows a state, knows nothing of conversations. */
+/** The stage, the header and the dock: shows a state, knows nothing of conversations. */
 export class View {
   #part = (id) => document.getElementById(id);
   #phrases = this.#part("phrases");
-  #notice = this.#part("notice");
-  #announcer = this.#part("announcer");
+  #input = this.#part("text");
   #timer = null;
   #announcing = null;
-  #noticed = null;
-  #retry = null;
+  #frame = null;
+  #level = 0;
 
-  /** @param {{start(), end(), mute(), interrupt(), send(text: string)}} actions what the person can ask for */
+  /** @param {{start(), end(), interrupt(), mute(), pause(), send(text: string)}} actions what the person can ask for */
   constructor(actions) {
-    const composer = this.#part("composer");
-    const input = this.#part("text");
-    this.#part("start").addEventListener("click", actions.start);
-    this.#part("end").addEventListener("click", actions.end);
-    this.#part("mute").addEventListener("click", actions.mute);
-    composer.addEventListener("submit", (event) => {
+    for (const id of ["start", "end", "interrupt", "mute", "pause"]) {
+      this.#part(id).addEventListener("click", () => actions[id]());
+    }
+    this.#part("composer").addEventListener("submit", (event) => {
       event.preventDefault();
-      const text = input.value.trim();
+      const text = this.#input.value.trim();
       if (!text) return;
-      input.value = "";
+      this.#input.value = "";
       actions.send(text);
     });
     this.#phrases.addEventListener("click", ({ target }) => {
       const phrase = target.closest("button");
       if (phrase) actions.send(phrase.textContent);
     });
-    this.#part("notice-retry").addEventListener("click", () => this.#retry?.());
-    this.#part("notice-close").addEventListener("click", () => this.clearNotice());
-    document.addEventListener("keydown", (event) => {
-      if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.key === "Escape") actions.interrupt();
-      if (event.key.toLowerCase() === "m" && !event.target.closest("input, textarea, select")) actions.mute();
-    });
   }
 
   show(state) {
-    const { body } = document;
+    const { body, activeElement } = document;
     const { label, hint } = describe(state);
+    const open = isOpen(state);
+    const speaks = open && state.microphone;
     body.dataset.state = state.phase;
-    body.toggleAttribute("data-muted", state.muted);
+    body.toggleAttribute("data-unheard", !isHeard(state));
+    body.toggleAttribute("data-talking", state.talking);
     this.#part("label").textContent = label;
     this.#part("hint").textContent = hint;
-    const start = this.#part("start");
-    start.hidden = isOpen(state) && (state.microphone || !isConnected(state));
-    start.querySelector("span").textContent = isConnected(state) ? "Speak" : "Start";
-    this.#part("end").hidden = !isOpen(state);
-    const mute = this.#part("mute");
-    mute.hidden = !state.microphone || !isOpen(state);
-    mute.setAttribute("aria-pressed", state.muted);
-    this.announce(label);
+    this.#part("start").hidden = open && (state.microphone || !isConnected(state));
+    this.#part("start-word").hidden = isConnected(state);
+    this.#part("speak-word").hidden = !isConnected(state);
+    this.#part("end").hidden = !open;
+    this.#part("interrupt").hidden = !canInterrupt(state);
+    this.#part("pause").hidden = !speaks || state.phase === "connecting";
+    this.#part("talk").hidden = !(speaks && state.manual);
+    this.#part("talk").setAttribute("aria-pressed", state.talking);
+    this.#part("mute").hidden = !speaks || state.manual;
+    this.#part("mute").setAttribute("aria-pressed", state.muted);
+    this.#keepFocus(activeElement);
+    this.#announce(label);
   }
 
-  /** Tells a screen reader, without taking the word from it at every change. */
-  announce(text) {
-    clearTimeout(this.#announcing);
-    this.#announcing = setTimeout(() => (this.#announcer.textContent = text), ANNOUNCE_AFTER);
+  /** Tells a screen reader a sentence of the conversation. */
+  say(text) {
+    this.#part("said").textContent = text;
   }
 
-  /** @param {number} rms 0 to 1; speech lies around 0.1 */
+  /** @param {number} rms 0 to 1; speech lies around 0.1. Drawn with the next frame of the screen. */
   level(rms) {
-    const scale = 0.72 + 0.28 * Math.min(1, 5 * rms);
-    this.#part("orb").style.setProperty("--level", scale.toFixed(3));
+    this.#level = rms;
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = null;
+      const scale = 0.72 + 0.28 * Math.min(1, 5 * this.#level);
+      this.#part("orb").style.setProperty("--level", scale.toFixed(3));
+    });
   }
 
   /** Who answers; an emulator says so and offers what it understands. */
@@ -83,26 +83,8 @@ export class View {
     this.#phrases.replaceChildren(...buttons);
   }
 
-  /** @param {{code: string, message: string, retry?: () => void}} notice a cause and what to do about it */
-  notice({ code, message, retry = null }) {
-    this.#noticed = code;
-    this.#retry = retry;
-    this.#part("notice-retry").hidden = !retry;
-    this.#part("notice-text").textContent = message;
-    this.#notice.hidden = false;
-  }
-
-  /** Takes the notice away; with a code only if it is that one. */
-  clearNotice(code = this.#noticed) {
-    if (code !== this.#noticed) return;
-    this.#notice.hidden = true;
-    this.#part("notice-text").textContent = "";
-  }
-
   latency(ms) {
-    const chip = this.#part("latency");
-    chip.hidden = false;
-    chip.textContent = `${Math.round(ms)} ms`;
+    this.#part("latency").textContent = `${Math.round(ms)} ms`;
   }
 
   startTimer() {
@@ -121,13 +103,26 @@ export class View {
   stopTimer() {
     clearInterval(this.#timer);
     this.#timer = null;
-    this.#part("latency").hidden = true;
     this.level(0);
+  }
+
+  write() {
+    this.#input.focus();
   }
 
   /** What could not be sent goes back where it was written. */
   giveBack(text) {
-    const input = this.#part("text");
-    input.value = [text, input.value].filter(Boolean).join(" ");
+    this.#input.value = [text, this.#input.value].filter(Boolean).join(" ");
+  }
+
+  /** Of a button that goes away. Not to its neighbour: Space, held to talk, would press that one. */
+  #keepFocus(focused) {
+    if (focused?.closest(".controls, .orb") && !focused.checkVisibility()) document.querySelector(".controls").focus();
+  }
+
+  /** Without taking the word from a screen reader at every change. */
+  #announce(label) {
+    clearTimeout(this.#announcing);
+    this.#announcing = setTimeout(() => (this.#part("announcer").textContent = label), ANNOUNCE_AFTER);
   }
 }

@@ -6,6 +6,6 @@ export async function loadWorklet(context, url) {
   try {
     await context.audioWorklet.addModule(url);
   } catch {
-    throw new Problem("unreachable"); // an AbortError, whatever the reason: the file did not come
+    throw Problem.network(); // an AbortError, whatever the reason: the file did not come
   }
 }

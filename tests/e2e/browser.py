@@ -1,13 +1,15 @@
 """A real Chromium with a fake microphone, and a tap on what reaches its loudspeaker."""
 
+import asyncio
 import base64
 import os
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Error, Page, async_playwright
 
 from tests.programs import require_program
 
@@ -19,27 +21,34 @@ FAKE_MICROPHONE = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-medi
 DENIED_MICROPHONE = ["--use-fake-ui-for-media-stream=deny", "--use-fake-device-for-media-stream"]
 NO_MICROPHONE = ["--use-fake-ui-for-media-stream"]
 
+QUANTUM = 128  # samples
+
 # Hears what the last node before `destination` plays; never asks the page's own counters. The samples of each quantum
 # come by a MessagePort with the context's time at their beginning.
+TAP_WORKLET = """
+registerProcessor("tap", class extends AudioWorkletProcessor {
+  process([[samples]]) {
+    if (samples) this.port.postMessage({ at: currentTime, samples: samples.slice() });
+    return true;
+  }
+});
+"""
 TAP = """
 (() => {
-  const worklet = URL.createObjectURL(new Blob([`
-    registerProcessor("tap", class extends AudioWorkletProcessor {
-      process([[samples]]) {
-        if (samples) this.port.postMessage({ at: currentTime, samples: samples.slice() });
-        return true;
-      }
-    });`], { type: "text/javascript" }));
   window.tap = { quanta: [], context: null };
   const connect = AudioNode.prototype.connect;
   AudioNode.prototype.connect = function (to, ...rest) {
     if (to instanceof AudioDestinationNode) {
-      window.tap.context = this.context;
-      this.context.audioWorklet.addModule(worklet).then(() => {
-        const node = new AudioWorkletNode(this.context, "tap", { numberOfOutputs: 0 });
-        node.port.onmessage = ({ data }) => window.tap.quanta.push(data);
-        connect.call(this, node);
-      });
+      const { context } = this;
+      window.tap.context = context;
+      context.audioWorklet.addModule("/tap.js").then(
+        () => {
+          const node = new AudioWorkletNode(context, "tap", { numberOfOutputs: 0 });
+          node.port.onmessage = ({ data }) => window.tap.quanta.push(data);
+          connect.call(this, node);
+        },
+        (error) => { if (context.state !== "closed") throw error; },
+      );
     }
     return connect.call(this, to, ...rest);
   };
@@ -65,12 +74,15 @@ def chromium() -> str:
 
 
 @asynccontextmanager
-async def open_page(*args: str, microphone: Path | None = None, tap: bool = True, **options) -> AsyncIterator[Page]:
-    """A page in a fresh Chromium. A script error of the page fails the test.
+async def open_page(
+    *args: str, microphone: Path | None = None, tap: bool = True, script: str = "", **options
+) -> AsyncIterator[Page]:
+    """A page in a fresh Chromium. A script error, or a breach of the content security policy, fails the test.
 
     Args:
         args: Chromium's switches on top of ARGS; a fake microphone if none.
         microphone: wave file that the fake microphone plays once.
+        script: runs before the page's own, to change what the browser offers.
         options: Playwright's `new_page` options.
     """
     executable = chromium()
@@ -83,8 +95,11 @@ async def open_page(*args: str, microphone: Path | None = None, tap: bool = True
         try:
             page = await browser.new_page(**options)
             page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("console", lambda said: errors.append(said.text) if "Content Security" in said.text else None)
             if tap:
-                await page.add_init_script(TAP)
+                await tap_page(page)
+            if script:
+                await page.add_init_script(script)
             try:
                 yield page
             except BaseException:
@@ -95,9 +110,53 @@ async def open_page(*args: str, microphone: Path | None = None, tap: bool = True
     assert not errors, errors
 
 
-async def heard(page: Page) -> np.ndarray:
-    """Everything that reached the loudspeaker so far, as floats at 24 kHz."""
-    return np.frombuffer(base64.b64decode(await page.evaluate("() => tap.bytes()")), np.float32)
+async def tap_page(page: Page) -> None:
+    """Before it goes anywhere: what it plays is kept for `heard` and `loudest`."""
+    await _serve_tap(page)
+    await page.add_init_script(TAP)
+
+
+async def _serve_tap(page: Page) -> None:
+    """The tap's module, on the page's own origin: its content security policy knows no other, and no blob."""
+    # Playwright's own routes do not see what worklets load.
+    network = await page.context.new_cdp_session(page)
+
+    async def answer(paused: dict) -> None:
+        script = {"name": "Content-Type", "value": "text/javascript"}
+        body = base64.b64encode(TAP_WORKLET.encode()).decode()
+        with suppress(Error):  # the page may have closed its audio meanwhile
+            await network.send(
+                "Fetch.fulfillRequest",
+                {"requestId": paused["requestId"], "responseCode": 200, "responseHeaders": [script], "body": body},
+            )
+
+    network.on("Fetch.requestPaused", answer)
+    await network.send("Fetch.enable", {"patterns": [{"urlPattern": "*/tap.js"}]})
+
+
+async def heard(page: Page, since: float = 0.0) -> np.ndarray:
+    """What reached the loudspeaker since `since` (seconds of the output context's clock), as floats at its rate."""
+    quanta = "(since) => tap.quanta.filter((quantum) => quantum.at < since).length"
+    before = await page.evaluate(quanta, since)
+    return np.frombuffer(base64.b64decode(await page.evaluate("() => tap.bytes()")), np.float32)[QUANTUM * before :]
+
+
+async def output(page: Page) -> dict | None:
+    """State, rate (Hz) and clock (s) of the context that plays to the loudspeaker; None if there is none."""
+    look = "({ context }) => context && { state: context.state, rate: context.sampleRate, at: context.currentTime }"
+    return await page.evaluate(f"() => ({look})(tap)")
+
+
+async def play_on(page: Page, seconds: float) -> None:
+    """Returns when the loudspeaker has had that much more time, by its own clock."""
+    now = await output(page)
+    assert now, "Nothing is connected to the loudspeaker."
+    due = now["at"] + seconds
+    deadline = time.monotonic() + 2 * seconds + 5
+    while now["at"] < due:
+        assert time.monotonic() < deadline, f"The loudspeaker's clock stands at {now['at']} s: it is {now['state']}."
+        await asyncio.sleep(0.05)
+        now = await output(page)
 
 
 async def loudest(page: Page, since: float = 0.0) -> float:

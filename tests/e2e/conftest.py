@@ -5,12 +5,15 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sessions_app.emulator import emulator_in_thread
 from tests.open_meteo import OpenMeteo, open_meteo
 from tests.server import ROOT, Server, free_port
 
+from .far_end import FarEnd
+from .sound import MICROPHONE_RATE, write_wave
 from .static_server import serve
 
 CLASSIC_CLIENT = Path(__file__).parent / "classic_client"
@@ -30,6 +33,11 @@ def no_proxy() -> Iterator[None]:
 def emulator() -> Iterator:
     with emulator_in_thread(record_audio=True) as emulator:
         yield emulator
+
+
+@pytest.fixture
+def far_end(emulator) -> FarEnd:
+    return FarEnd(emulator)
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +62,9 @@ def strange_origin() -> Iterator[str]:
 def make_server(emulator, weather_service, allowed_origin, tmp_path_factory) -> Iterator[Callable[..., Server]]:
     """Builds a started server with a fresh database; keyword arguments are further environment variables."""
     servers: list[Server] = []
-    prepared: list[Path] = []  # one folder with the databases as they are before anybody speaks
+    # One folder with the databases as they are before anybody speaks. E2E_DATABASES names one that outlives the run.
+    kept = os.environ.get("E2E_DATABASES")
+    prepared = [Path(kept)] if kept and Path(kept).exists() else []
     # Without a key the server looks for the emulator's certificate authority here.
     ca_file = ROOT / "var" / f"emulator-ca-{emulator.port}.pem"
     if Path(emulator.ca_file) != ca_file:
@@ -62,7 +72,7 @@ def make_server(emulator, weather_service, allowed_origin, tmp_path_factory) -> 
 
     def make(**environment: str) -> Server:
         folder = tmp_path_factory.mktemp("server")
-        port = free_port()
+        port = int(environment.get("PORT") or free_port())
         server = Server(
             port,
             {
@@ -90,7 +100,8 @@ def make_server(emulator, weather_service, allowed_origin, tmp_path_factory) -> 
         else:
             server.manage("migrate", "--verbosity=0")
             server.manage("load_demo", "--verbosity=0")
-            prepared.append(shutil.copytree(folder, tmp_path_factory.mktemp("prepared"), dirs_exist_ok=True))
+            keep = Path(kept) if kept else tmp_path_factory.mktemp("prepared")
+            prepared.append(shutil.copytree(folder, keep, dirs_exist_ok=True))
         servers.append(server)
         server.start()
         return server
@@ -107,3 +118,10 @@ def make_server(emulator, weather_service, allowed_origin, tmp_path_factory) -> 
 def server(make_server) -> Server:
     """The one that all tests share: none of them stops it."""
     return make_server()
+
+
+@pytest.fixture(scope="session")
+def quiet_room(tmp_path_factory) -> Path:
+    """A microphone that works, and hears nobody."""
+    noise = np.random.default_rng(1).normal(0, 60, 120 * MICROPHONE_RATE)
+    return write_wave(tmp_path_factory.mktemp("room") / "room.wav", noise.astype("<i2").tobytes())

@@ -19,6 +19,8 @@ class Wire:
         self.sent: list[dict] = []
         self.received_audio: list[bytes] = []
         self.received: list[dict] = []
+        self.order: list[str | bytes] = []
+        """What was sent, frames and the types of messages as they came; "open" for each new socket."""
         self.urls: list[str] = []
         page.on("websocket", self._opened)
 
@@ -28,14 +30,18 @@ class Wire:
 
     def _opened(self, socket: WebSocket) -> None:
         self.urls.append(socket.url)
+        self.order.append("open")
         socket.on("framesent", self._sent)
         socket.on("framereceived", self._received)
 
     def _sent(self, payload: str | bytes) -> None:
         if isinstance(payload, bytes):
             self.sent_frames.append((time.monotonic(), payload))
+            self.order.append(payload)
         else:
-            self.sent.append(json.loads(payload))
+            message = json.loads(payload)
+            self.sent.append(message)
+            self.order.append(message["type"])
 
     def _received(self, payload: str | bytes) -> None:
         if isinstance(payload, bytes):
@@ -55,12 +61,26 @@ async def type_message(page: Page, text: str) -> None:
     await page.press("#text", "Enter")
 
 
+async def choose(page: Page, **choices: str | bool) -> None:
+    """Saves these choices in the settings, as their user does."""
+    await page.click("#open-settings")
+    for name, choice in choices.items():
+        field = page.locator(f"#settings [name={name}]")
+        if isinstance(choice, bool):
+            await field.set_checked(choice)
+        elif await field.evaluate("(field) => field.tagName") == "SELECT":
+            await field.select_option(choice)
+        else:
+            await field.fill(choice)
+    await page.get_by_role("button", name="Save").click()
+
+
 async def tool_card(page: Page, name: str, *, status: str = "done", timeout: float = 20) -> dict[str, Any]:
     """The card of the newest call of that tool, once it has come to `status`: its arguments, and result or error."""
     card = page.locator(f".tool details[data-status={status}]", has=page.get_by_text(name, exact=True)).last
     await card.wait_for(timeout=timeout * 1000)
     terms = await card.locator("dt").all_text_contents()
-    values = await card.locator("dd").all_text_contents()
+    values = await card.locator("dd:not(.tool-copy)").all_text_contents()
     return {
         term.lower(): json.loads(value) if value.lstrip().startswith(("{", "[")) else value
         for term, value in zip(terms, values, strict=True)
@@ -72,10 +92,10 @@ async def lines(page: Page, *, speaker: str) -> list[str]:
     return await page.locator(f".line-{speaker} p").all_text_contents()
 
 
-async def until(condition: Callable[[], Any], *, timeout: float = 10) -> Any:
-    """Polls a process outside until `condition` is true; returns what it gave."""
+async def until(condition: Callable[[], Any], what: str = "It did not happen", *, timeout: float = 10) -> Any:
+    """Polls a process outside until `condition` is true; returns what it gave. `what` it means if that never comes."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
-        assert time.monotonic() < deadline, "It did not happen in time."
+        assert time.monotonic() < deadline, f"{what} in time."
         await asyncio.sleep(0.05)
     return value

@@ -1,14 +1,16 @@
-"""Spoken questions, from a wave file in the fake microphone to the row in the database and the loudspeaker."""
+"""Spoken questions, from a wave file in the fake microphone to the row in the database and the spoken answer.
+
+That the sound itself is right, at both ends, is proved in test_microphone.py and test_loudspeaker.py.
+"""
 
 import re
 from datetime import date, timedelta
 
-import numpy as np
 import pytest
 
-from .browser import heard, loudest, open_page, wait_for_state
+from .browser import loudest, open_page, wait_for_state
 from .page import lines, open_voice_page, tool_card, type_message, until
-from .sound import correlation, envelope, find, samples, silence, speak, write_wave
+from .sound import silence, speak, write_wave
 
 LAST_WEEK = (date.today() - timedelta(days=14), date.today())
 QUESTIONS = {
@@ -21,15 +23,15 @@ QUESTIONS = {
 
 
 def words(text: str) -> list[str]:
-    """Without what changes nothing: case, punctuation, articles."""
-    return [word for word in re.sub(r"[^a-z ]", "", text.lower()).split() if word not in {"a", "the"}]
+    """Without what changes nothing: case, punctuation, articles, and whether "is" is spoken in full."""
+    text = text.lower().replace("what's", "what is")
+    return [word for word in re.sub(r"[^a-z ]", "", text).split() if word not in {"a", "the"}]
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 async def test_spoken_question_is_heard_answered_by_its_tool_saved_and_spoken(question, server, tmp_path):
     tool, is_right = QUESTIONS[question]
-    spoken = speak(question)
-    wave = write_wave(tmp_path / "question.wav", silence(1.5), spoken, silence(20))
+    wave = write_wave(tmp_path / "question.wav", silence(1.5), speak(question), silence(20))
     async with open_page(microphone=wave) as page:
         wire = await open_voice_page(page, server)
         await page.click("#start")
@@ -42,16 +44,8 @@ async def test_spoken_question_is_heard_answered_by_its_tool_saved_and_spoken(qu
 
         (said,) = await lines(page, speaker="user")
         assert words(said) == words(question)
-        assert await page.evaluate("() => tap.context.state") == "running"
-        output = await heard(page)
         await page.click("#end")
         await wait_for_state(page, "idle")
-
-    assert_microphone_was_real(wire, spoken)
-    sent = samples(b"".join(wire.received_audio))
-    assert np.abs(sent).max() > 0.2
-    at = find(sent, output)
-    assert correlation(output[at : at + len(sent)], sent) >= 0.99
 
     # The end of the conversation is written after the page has left.
     session = await until(lambda: (seen := server.session(wire.session_id))["status"] == "ended" and seen)
@@ -61,22 +55,7 @@ async def test_spoken_question_is_heard_answered_by_its_tool_saved_and_spoken(qu
     assert call["arguments"] == card["arguments"]
     assert [entry["role"] for entry in session["transcript"]] == ["user", "model"]
     assert words(session["transcript"][0]["text"]) == words(question)
-    assert session["transcript"][1]["heardMs"] == pytest.approx(1000 * len(sent) / 24_000, abs=2)
-
-
-def assert_microphone_was_real(wire, spoken: bytes) -> None:
-    """What the server got is the wave that was spoken, not a dead, canned, or broken stream."""
-    assert {len(frame) for _, frame in wire.sent_frames} == {1024}
-    sent = samples(b"".join(frame for _, frame in wire.sent_frames))
-    (began, _), *_, (ended, _) = wire.sent_frames
-    assert len(sent) / 16_000 == pytest.approx(ended - began, rel=0.03, abs=0.25)
-    assert np.abs(sent).max() > 0.2
-    # Echo cancellation and noise suppression bend the wave; the course of its loudness stays.
-    source = envelope(samples(spoken)[::3], 16_000)
-    received = envelope(sent, 16_000)
-    at = find(source - source.mean(), received - received.mean())
-    part = received[at : at + len(source)]
-    assert correlation(part - part.mean(), source - source.mean()) >= 0.85
+    assert session["transcript"][1]["heardMs"] == pytest.approx(sum(map(len, wire.received_audio)) / 48, abs=2)
 
 
 async def test_two_questions_one_after_the_other(server, tmp_path):
@@ -157,7 +136,7 @@ async def test_mute_sends_nothing_and_says_so_to_gemini(server, tmp_path):
         await page.click("#start")
         await until(lambda: wire.sent_frames)
         await page.keyboard.press("m")
-        await page.get_by_text("Muted").wait_for()
+        await page.locator("#label", has_text="Muted").wait_for()
         await until(lambda: {"type": "audio_end"} in wire.sent)
         muted = len(wire.sent_frames)
         await page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 500))")

@@ -15,10 +15,22 @@ ORIGIN = "http://localhost:3000"
 class Caller:
     """`async with Caller(session_id)`: connected to the server, not yet to Gemini."""
 
-    def __init__(self, session_id: str | None = None, *, path: str = "/ws", origin: str | None = ORIGIN, binary=False):
+    def __init__(
+        self,
+        session_id: str | None = None,
+        *,
+        path: str = "/ws",
+        origin: str | None = ORIGIN,
+        binary: bool = False,
+        ticket: str = "",
+        cookie: str = "",
+    ):
+        """`ticket` goes as a subprotocol; `cookie` is the value of Django's session cookie."""
         headers = [(b"origin", origin.encode())] if origin is not None else []
+        if cookie:
+            headers.append((b"cookie", f"sessionid={cookie}".encode()))
         query = f"?sessionId={session_id}" if session_id is not None else ""
-        subprotocols = ["gemlive.v1"] if binary else []
+        subprotocols = ["gemlive.v1"] * binary + [f"ticket.{ticket}"] * bool(ticket)
         self.socket = WebsocketCommunicator(application, path + query, headers, subprotocols)
         self.messages: list[Any] = []
         self.audio = b""

@@ -57,6 +57,15 @@ def test_every_page_opens_and_shows_nothing_unescaped(admin_client, pages):
         assert HOSTILE not in answer.content.decode(), page
 
 
+def test_the_list_says_what_each_was_about(admin_client, session):
+    """The title; without one what was asked first."""
+    assert "what&#x27;s the weather" in admin_client.get("/admin/sessions_app/livesession/").content.decode()
+    LiveSession.objects.update(title="<Rome>")
+    text = admin_client.get("/admin/sessions_app/livesession/?q=rome").content.decode()
+    assert "&lt;Rome&gt;" in text
+    assert "the weather" not in text
+
+
 def test_it_shows_how_much_was_heard_and_what_came_too_late(admin_client, session):
     session.transcript.filter(role="model").update(audio_ms=5400, heard_ms=1234)
     session.tool_calls.update(delivered=False)

@@ -3,10 +3,13 @@
 import asyncio
 
 import pytest
+from django.contrib.auth import get_user_model
 
-from sessions_app.models import LiveSession
+from sessions_app.models import DailyUse, LiveSession
 from tests.integration.caller import Caller
 from tools_app import caching
+from tools_app.budget import DailyBudget
+from tools_app.executor import ToolExecutor
 from tools_app.models import ToolCall
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,12 +31,29 @@ async def test_the_experts_answer_is_spoken(gemini):
         async with asyncio.timeout(20):
             while "scatters" not in caller.said(by_user=False):
                 await caller.until("transcription")
+        await session.arefresh_from_db()
     [call], [result] = caller.of_type("function_call"), caller.of_type("function_result")
     assert (call["name"], call["args"]) == ("ask_expert", {"question": "Why is the sky blue?"})
     assert (result["callId"], result["status"]) == (call["callId"], "ok")
     assert caller.said(by_user=False).startswith("The expert says: The sky is blue because")
     row = await ToolCall.objects.aget(session=session)
     assert row.result["model"] == "gemini-3.8-flash"
+    # Of this process's own meter nothing is written yet: what is counted is the expert's.
+    use = await DailyUse.objects.aget(holder=session.held_by)
+    spent = caching.shared_cache().get(DailyBudget("expert", 1).key)
+    assert use.tokens == spent > 0
+    assert use.tokens * 0.75 < use.micros < use.tokens * 3.75
+    assert use.seconds == 0
+
+
+async def test_its_tokens_are_those_of_who_called_it_outside_a_conversation(gemini):
+    ada = await get_user_model().objects.acreate(username="ada")
+    for user_id in (ada.pk, None):
+        executor = ToolExecutor(session_id=None, user_id=user_id, allowed=None)
+        assert (await executor.call("call-1", "ask_expert", {"question": "Why is the sky blue?"})).status == "ok"
+        await executor.close()
+    spent = caching.shared_cache().get(DailyBudget("expert", 1).key)
+    assert [(use.holder, use.tokens * 2) async for use in DailyUse.objects.all()] == [(f"user:{ada.pk}", spent)]
 
 
 async def test_an_expert_whose_budget_is_spent_is_spoken_of(gemini, settings):

@@ -33,7 +33,7 @@ def test_health(client):
 def test_create_a_session_as_the_seeds_client_does(client, body, headers, label):
     answer = client.post("/api/sessions", body, content_type="application/json", headers=headers)
     assert answer.status_code == 200
-    assert set(answer.json()) == {"sessionId", "createdAt"}
+    assert set(answer.json()) == {"sessionId", "createdAt", "wsUrl", "ticket"}
     assert parse_datetime(answer.json()["createdAt"])
     assert LiveSession.objects.get(pk=answer.json()["sessionId"]).user_label == label
 

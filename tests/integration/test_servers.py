@@ -14,13 +14,13 @@ import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.processes import call, create, running, until, wait_until
-from tests.server import DAPHNE, UVICORN, Server, free_port
+from tests.processes import call, create, on_each_server, running, until, wait_until
+from tests.server import UVICORN, Server, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("command", [UVICORN, DAPHNE], ids=["uvicorn", "daphne"])
+@on_each_server
 async def test_a_conversation_over_a_real_server(environment, command, tmp_path):
     with running(environment, command, tmp_path / "log") as server:
         session_id = await create(server)
@@ -52,6 +52,13 @@ async def test_a_conversation_over_a_real_server(environment, command, tmp_path)
                     pass
             # Daphne itself answers 400 to one that cannot be read.
             assert refused.value.response.status_code in ((403, 400) if origin == "http://[" else (403,))
+        # Many frames that cannot be read end a socket.
+        async with call(server) as socket:
+            for _ in range(20):
+                await socket.send("not json")
+            await until(socket, "error", code="too_many_bad_frames")
+            await socket.wait_closed()
+            assert socket.close_code == 4400
         # A frame over the limit ends its own socket and nobody else's.
         async with call(server) as victim, call(server) as socket:
             await until(victim, "status")
@@ -62,6 +69,19 @@ async def test_a_conversation_over_a_real_server(environment, command, tmp_path)
             await victim.send('{"type": "ping"}')
             await until(victim, "pong")
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@on_each_server
+def test_every_answer_names_the_policy(environment, command, tmp_path):
+    with running(environment, command, tmp_path / "log") as server:
+        for path in ("/", "/admin/login/", "/health", "/api/tools", "/static/css/voice.css"):
+            headers = httpx2.get(server.url + path).headers
+            policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+            assert set(policy.values()) == {"'self'", "'none'"}, path
+            assert {name for name, value in policy.items() if value == "'none'"} == {
+                "default-src", "base-uri", "frame-ancestors",
+            }  # fmt: skip
+            assert headers["Permissions-Policy"] == "microphone=(self), camera=(self), display-capture=(self)"
 
 
 async def test_a_turn_that_was_told_final_survives_a_kill(environment, tmp_path):
@@ -96,11 +116,12 @@ async def test_a_database_that_cannot_be_used_is_told_in_words(environment, tmp_
         server.stop()
 
 
-async def test_two_processes_know_of_each_other_through_redis(environment, redis, tmp_path):
-    environment |= {"REDIS_URL": redis}
+@on_each_server
+async def test_two_processes_know_of_each_other_through_redis(environment, command, redis, tmp_path):
+    environment |= {"REDIS_URL": redis, "API_RATE_SESSIONS": "4/h"}
     with (
-        running(environment, UVICORN, tmp_path / "one.log") as one,
-        running(environment, UVICORN, tmp_path / "two.log") as two,
+        running(environment, command, tmp_path / "one.log") as one,
+        running(environment, command, tmp_path / "two.log") as two,
     ):
         session_id = await create(one)
         async with call(one, session_id) as first:
@@ -117,6 +138,10 @@ async def test_two_processes_know_of_each_other_through_redis(environment, redis
                 await until(second, "error", code="session_ended")
                 await second.wait_closed()
                 assert second.close_code == 4410
+        # What is asked of both is counted together: one was made above.
+        answers = [httpx2.post(f"{server.url}/api/sessions") for server in (two, one, two, one, two)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+        assert answers[-1].json()["code"] == "throttled"
 
 
 async def test_a_conversation_does_not_need_redis(environment, tmp_path):

@@ -80,9 +80,11 @@ class Bench:
     def environment(self) -> dict[str, str]:
         return {
             "DEBUG": "0", "SECRET_KEY": "bench-" + "x" * 50, "ALLOWED_HOSTS": "127.0.0.1", "ALLOWED_ORIGINS": "http://bench",
-            "SECURE_SSL_REDIRECT": "0", "DATABASE_URL": f"sqlite:///{self.folder}/bench.sqlite3", "REDIS_URL": "",
+            "SECURE_SSL_REDIRECT": "0", "CONNECTIONS_PER_ADDRESS": "0", "QUOTA_ADDRESS": "",
+            "DATABASE_URL": f"sqlite:///{self.folder}/bench.sqlite3", "REDIS_URL": "",
             "GEMINI_API_KEY": "bench", "GEMINI_BASE_URL": f"https://127.0.0.1:{self.upstream_port}",
             "GEMINI_CA_FILE": self.ca_file, "DEMO_DATABASE_URL": f"sqlite:///{self.folder}/shop.sqlite3",
+            "DJANGO_SETTINGS_MODULE": "tests.open_settings",
         }  # fmt: skip
 
     @contextmanager

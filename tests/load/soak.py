@@ -89,6 +89,7 @@ class Soak:
         environment = {
             "DEBUG": "0", "SECRET_KEY": "soak-" + "x" * 50, "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "ALLOWED_ORIGINS": "http://soak", "SECURE_SSL_REDIRECT": "0", "REDIS_URL": "", "PYTHONWARNINGS": "ignore",
+            "CONNECTIONS_PER_ADDRESS": "0", "QUOTA_ADDRESS": "",
             "DATABASE_URL": f"sqlite:///{FOLDER}/db.sqlite3", "DEMO_DATABASE_URL": f"sqlite:///{FOLDER}/shop.sqlite3",
             "GEMINI_API_KEY": "soak", "GEMINI_BASE_URL": f"https://127.0.0.1:{self.gemini_port}",
             "GEMINI_CA_FILE": f"{FOLDER}/ca.pem", "DJANGO_SETTINGS_MODULE": "tests.load.soak_app.settings",

@@ -1,6 +1,7 @@
 """A server process and an emulator that goes wrong on demand."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -112,11 +113,31 @@ def module_environment(module_folder: Path, own_emulator: Emulator) -> dict[str,
     }
 
 
+@pytest.fixture
+def command() -> list[str]:
+    """What a test runs on that is not `on_each_server`."""
+    return UVICORN
+
+
 @pytest.fixture(scope="module")
-def server(module_environment: dict[str, str], module_folder: Path) -> Iterator[Server]:
-    """One for the tests of a module: each has its own session."""
-    with running(module_environment, UVICORN, module_folder / "server.log") as running_server:
-        yield running_server
+def servers(module_environment: dict[str, str], module_folder: Path) -> Iterator[Callable[[list[str]], Server]]:
+    started: dict[str, Server] = {}
+    with contextlib.ExitStack() as stack:
+
+        def server(command: list[str]) -> Server:
+            name = command[0]
+            if name not in started:
+                log = module_folder / f"{name}.log"
+                started[name] = stack.enter_context(running(module_environment, command, log))
+            return started[name]
+
+        yield server
+
+
+@pytest.fixture
+def server(servers: Callable[[list[str]], Server], command: list[str]) -> Server:
+    """One of each kind for the tests of a module: each has its own session."""
+    return servers(command)
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import httpx2
 
-from tests.processes import wait_until
+from tests.processes import migrate, wait_until
 from tests.server import ROOT, UVICORN, Server, free_port
 
 
 @contextlib.contextmanager
 def forge(environment: dict[str, str], log: Path) -> Iterator["Forge"]:
     """What makes servers of this environment, whose database is migrated first; at the end all are killed."""
-    Server(0, environment, log).manage("migrate", "--verbosity=0")
+    migrate(Server(0, environment, log))
     environ = os.environ | environment | {"DJANGO_SETTINGS_MODULE": "gemlive_project.settings"}
     with log.open("wb") as output:
         process = subprocess.Popen(

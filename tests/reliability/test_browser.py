@@ -10,10 +10,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from sessions_app.emulator import Emulator
-from tests.processes import create, running, wait_until
+from tests.processes import create, on_each_server, running, wait_until
 from tests.reliability.conftest import Trace
 from tests.reliability.page import Page
-from tests.server import DAPHNE, UVICORN, Server, free_port
+from tests.server import UVICORN, Server, free_port
 
 
 @pytest.fixture
@@ -119,6 +119,7 @@ async def test_a_second_tab_takes_over_though_the_processes_cannot_speak(
     ]
 
 
+@on_each_server
 async def test_a_second_tab_of_the_same_process_goes_on_in_mid_question(emulator: Emulator, server: Server):
     """Promise 8: the newest wins, and the conversation is its own with all that waits."""
     session_id = await create(server)
@@ -154,7 +155,7 @@ async def test_a_server_that_was_killed_and_started_again_goes_on(emulator: Emul
         assert transcript(server, session_id)[-1] == ("model", "You said: hello")
 
 
-@pytest.mark.parametrize("command", [UVICORN, DAPHNE], ids=["uvicorn", "daphne"])
+@on_each_server
 async def test_a_server_that_stops_says_goodbye_and_keeps_all(
     command, emulator: Emulator, module_environment, tmp_path
 ):

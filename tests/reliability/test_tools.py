@@ -3,7 +3,7 @@
 import pytest
 
 from sessions_app.emulator import Emulator
-from tests.processes import create, wait_until
+from tests.processes import create, on_each_server, wait_until
 from tests.reliability.conftest import Trace
 from tests.reliability.page import Page
 from tests.server import Server
@@ -33,6 +33,7 @@ async def test_a_call_that_wants_an_approval_waits_for_the_click(approved, statu
         assert row["error"] == "The user did not agree to refund, so it was not done."
 
 
+@on_each_server
 async def test_a_page_that_was_loaded_again_is_asked_again(server: Server, trace: Trace):
     """And what the lost page was shown cannot be approved twice."""
     session_id = await create(server)
@@ -80,6 +81,7 @@ async def test_a_stream_is_told_to_page_and_model_while_it_runs(server: Server, 
     ]
 
 
+@on_each_server
 async def test_an_async_tool_that_forgets_to_await_holds_up_nobody(server: Server, trace: Trace):
     """Promise 3: neither a voice nor another conversation's async tool waits for it."""
     async with Page(server) as stuck, Page(server) as other:

@@ -2,12 +2,14 @@
 
 import asyncio
 
+import pytest
 from google.genai.errors import APIError
 from websockets.exceptions import ConnectionClosedError
 
 from sessions_app.browser import commands
 from sessions_app.gemini.errors import Remedy
 from sessions_app.live.limits import Limits
+from sessions_app.live.marks import Marks
 from tests.doubles import (
     COMPLETE,
     GENERATED,
@@ -66,7 +68,7 @@ async def test_a_turn_that_cannot_be_saved_is_never_called_final():
 
 async def test_microphone_text_and_marks_go_out_in_order():
     gemini = ScriptedGemini()
-    async with BridgeUnderTest(gemini) as under_test:
+    async with BridgeUnderTest(gemini, marks=Marks(manual=True)) as under_test:
         await under_test.browser.until_type("status", status="CONNECTED")
         bridge = under_test.bridge
         bridge.obey(command('{"type":"activity_start"}'))
@@ -75,8 +77,7 @@ async def test_microphone_text_and_marks_go_out_in_order():
         bridge.obey(command('{"type":"activity_end"}'))
         bridge.obey(command('{"type":"text","data":{"text":"hi"}}'))
         bridge.obey(command('{"type":"image","data":{"data":"AAAA"}}'))
-        bridge.obey(command('{"type":"audio_end"}'))
-        while len(gemini.sent) < 6:
+        while len(gemini.sent) < 5:
             await asyncio.sleep(0)
     assert gemini.sent == [
         ("activity_start", None),
@@ -84,8 +85,73 @@ async def test_microphone_text_and_marks_go_out_in_order():
         ("activity_end", None),
         ("text", "hi"),
         ("image", b"\0\0\0"),
-        ("audio_stream_end", None),
     ]
+
+
+async def test_what_a_page_says_again_because_it_may_be_lost_is_asked_once():
+    gemini = ScriptedGemini()
+    async with BridgeUnderTest(gemini) as under_test:
+        browser = under_test.browser
+        await browser.until_type("status", status="CONNECTED")
+        again = command('{"type":"text","data":{"text":"yes","messageId":"7"}}')
+        under_test.bridge.obey(again)
+        gemini.says(said("Good."), COMPLETE)
+        await browser.until_type("turn", state="complete")
+        under_test.bridge.leave()
+        under_test.bridge.come_back(browser)
+        under_test.bridge.obey(again)
+        under_test.bridge.obey(command('{"type":"text","data":{"text":"yes","messageId":"8"}}'))
+        under_test.bridge.obey(command('{"type":"text","data":{"text":"yes"}}'))
+        while len(gemini.sent) < 3:
+            await asyncio.sleep(0)
+    assert gemini.sent == [("text", "yes")] * 3
+    echoes = [(item["turnId"], item["text"]) for item in browser.of_type("transcription") if item["isUser"]]
+    assert [echo for echo in echoes if echo[1]] == [(1, "yes"), (1, "yes"), (2, "yes"), (2, " yes")]
+
+
+@pytest.mark.parametrize(("marks", "told"), [
+    ("start start end end start", "start end start"),
+    ("end end start start end", "start end"),
+])  # fmt: skip
+async def test_marks_go_out_in_pairs_only(marks, told):
+    gemini = ScriptedGemini()
+    async with BridgeUnderTest(gemini, marks=Marks(manual=True)) as under_test:
+        await under_test.browser.until_type("status", status="CONNECTED")
+        for mark in marks.split():
+            under_test.bridge.obey(command(f'{{"type":"activity_{mark}"}}'))
+        under_test.bridge.obey(command('{"type":"audio_end"}'))  # for conversations in which Gemini listens by itself
+        under_test.bridge.obey(command('{"type":"text","data":{"text":"hi"}}'))
+        while ("text", "hi") not in gemini.sent:
+            await asyncio.sleep(0)
+    assert [kind for kind, _ in gemini.sent] == [*(f"activity_{mark}" for mark in told.split()), "text"]
+
+
+async def test_a_mark_is_refused_where_gemini_listens_by_itself():
+    gemini = ScriptedGemini()
+    async with BridgeUnderTest(gemini) as under_test:
+        await under_test.browser.until_type("status", status="CONNECTED")
+        with pytest.raises(commands.CommandError, match="activityDetection"):
+            under_test.bridge.obey(command('{"type":"activity_start"}'))
+        under_test.bridge.obey(command('{"type":"audio_end"}'))
+        while not gemini.sent:
+            await asyncio.sleep(0)
+    assert gemini.sent == [("audio_stream_end", None)]
+
+
+async def test_who_is_lost_while_he_holds_the_button_has_let_go_of_it():
+    first, second = ScriptedGemini(), ScriptedGemini()
+    async with BridgeUnderTest(first, second, marks=Marks(manual=True)) as under_test:
+        await under_test.browser.until_type("status", status="CONNECTED")
+        bridge = under_test.bridge
+        bridge.obey(command('{"type":"activity_start"}'))
+        bridge.hear(b"\1\0")
+        while len(first.sent) < 2:
+            await asyncio.sleep(0)
+        bridge.leave()
+        bridge.come_back(under_test.browser)
+        while ("activity_end", None) not in second.sent:
+            await asyncio.sleep(0)
+    assert [kind for kind, _ in second.sent] == ["activity_start", "audio", "activity_end"]
 
 
 async def test_nothing_more_is_sent_to_a_connection_that_has_ended():

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import on_each_server
+from tests.server import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = {
     "DJANGO_SETTINGS_MODULE": "gemlive_project.settings",
@@ -17,6 +20,7 @@ GOOD = {
     "GEMINI_API_KEY": "a-key",
     "GEMINI_BASE_URL": "",
     "GEMINI_CA_FILE": "",
+    "GEMLIVE_ACCESS": "",
 }
 
 
@@ -27,8 +31,9 @@ def check(**changes: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_a_server_that_runs_no_checks_of_its_own_fails_at_start_up_too():
-    command = [sys.executable, "-c", "import gemlive_project.asgi"]
+@on_each_server
+def test_a_server_that_runs_no_checks_of_its_own_fails_at_start_up_too(command):
+    command = [sys.executable, "-m", *[part.format(port=free_port()) for part in command]]
     environment = os.environ | GOOD | {"GEMINI_API_KEY": ""}
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert result.returncode != 0
@@ -50,6 +55,16 @@ def test_a_production_setup_has_nothing_to_complain_about():
         ({"ALLOWED_HOSTS": ""}, "gemlive.E003", "ALLOWED_HOSTS"),
         ({"GEMINI_CA_FILE": "/no/such/file.pem"}, "gemlive.E004", "GEMINI_CA_FILE"),
         ({"ALLOWED_ORIGINS": "*"}, "gemlive.E005", "ALLOWED_ORIGINS"),
+        ({"ALLOWED_ORIGINS": ""}, "gemlive.E005", "ALLOWED_ORIGINS"),
+        ({"ALLOWED_ORIGINS": "https://voice.example.com,null"}, "gemlive.E005", "ALLOWED_ORIGINS"),
+        ({"GEMLIVE_ACCESS": "opne"}, "gemlive.E006", "GEMLIVE_ACCESS"),
+        ({"GEMLIVE_ACCESS": "open"}, "gemlive.E007", "GEMLIVE_ACCESS"),
+        ({"HOUSEKEEPING_SECONDS": "0"}, "gemlive.E009", "HOUSEKEEPING_SECONDS"),
+        ({"TICKET_SECONDS": "0"}, "gemlive.E008", "TICKET_SECONDS"),
+        ({"API_RATE_USER": "600"}, "gemlive.E051", "API_RATE_USER"),
+        ({"API_RATE_SESSIONS": "many/m"}, "gemlive.E051", "API_RATE_SESSIONS"),
+        ({"TRANSCRIPT_REDACTOR": "no.such.function"}, "gemlive.E070", "TRANSCRIPT_REDACTOR"),
+        ({"TRANSCRIPT_REDACTOR": "tools_app.privacy.NOT_KEPT"}, "gemlive.E070", "TRANSCRIPT_REDACTOR"),
     ],
 )
 def test_a_wrong_setup_names_the_variable(changes, check_id, names):

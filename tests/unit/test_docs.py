@@ -32,7 +32,7 @@ def test_every_setting_of_a_model_is_documented_with_an_example_of_a_refusal():
     rest = (ROOT / "docs/rest.md").read_text()
     assert set(NAMES) <= set(re.findall(r"^\| `(\w+)` \|", rest, re.MULTILINE))
     [refusal] = problems("gemini-3.8-live", ModelSettings(thinking_level="low"), "v1beta")
-    assert f'# 400 {{"{refusal.setting}":["{refusal.message}"]}}' in rest
+    assert f'"fields":{{"{refusal.setting}":["{refusal.message}"]}}' in rest
 
 
 def test_every_event_is_documented():
@@ -54,6 +54,22 @@ def test_every_error_code_is_documented():
                 written |= set(re.findall(pattern, path.read_text()))
     documented = set(re.findall(r"`([a-z_]+)`", PROTOCOL.split("## Errors")[1].split("\n## ")[0])) - {"connect"}
     assert written == documented
+
+
+def test_every_problem_of_the_voice_page_is_documented_with_its_button():
+    buttons = {
+        "retry": "Try again", "settings": "Settings", "start": "Start", "login": "Log in", "resume": "Turn sound on",
+        "": "",
+    }  # fmt: skip
+    script = (ROOT / "static/js/problems.js").read_text()
+    written = {}
+    for code, problem in re.findall(r"^  (\w+): \[(.*?)\],$", script, re.MULTILINE | re.DOTALL):
+        [action] = re.findall(r'"(\w+)",?\s*$', problem) or [""]
+        written[code] = buttons[action]
+    section = (ROOT / "docs/voice-page.md").read_text().split("## What can go wrong")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?) \|.*\| ?(.*) \|$", section, re.MULTILINE)
+    documented = {code: button for codes, button in rows for code in re.findall(r"`(\w+)`", codes)}
+    assert {code: button.partition(" (")[0] for code, button in documented.items()} == written
 
 
 def test_every_promise_names_tests_that_exist():

@@ -27,9 +27,9 @@ def tags(module) -> set[str]:
 
 
 def handled() -> set[str]:
-    """The keys of the table in app.js that says what each message of the server does."""
-    table = re.search(r"#handlers = \{\n(.*?)\n  \};", script("app.js"), re.DOTALL)
-    assert table, "app.js has no #handlers table."
+    """The keys of the table in conversation.js that says what each message of the server does."""
+    table = re.search(r"#handlers = \{\n(.*?)\n  \};", script("conversation.js"), re.DOTALL)
+    assert table, "conversation.js has no #handlers table."
     return set(re.findall(r"^    (\w+): ", table[1], re.MULTILINE))
 
 
@@ -45,8 +45,7 @@ def test_page_handles_every_message_of_the_server_and_no_other():
 
 def test_page_sends_only_what_the_server_understands():
     assert sent() <= tags(commands)
-    # The rest belongs to controls that the page does not have yet; audio goes up as binary frames.
-    assert tags(commands) - sent() == {"activity_end", "activity_start", "audio", "image"}
+    assert tags(commands) - sent() == {"audio"}  # which goes up as binary frames
 
 
 @pytest.mark.parametrize(("kind", "fields"), [
@@ -63,6 +62,13 @@ def test_page_reads_fields_that_the_server_has(kind, fields):
     assert fields <= set(data.__struct_encode_fields__)
     for field in fields:
         assert re.search(rf"\b{field}\b", "\n".join(path.read_text() for path in SCRIPTS.glob("*.js"))), field
+
+
+def test_page_configures_what_the_server_knows():
+    """Every setting of `connect` that the page sends."""
+    configuration = script("settings.js").split("get configuration()")[1].split("#load()")[0]
+    names = set(re.findall(r"data\.(\w+) = ", configuration))
+    assert names == set(commands.ConnectData.__struct_encode_fields__) - {"resume", "temperature"}
 
 
 def test_page_asks_for_the_servers_subprotocol():

@@ -14,11 +14,15 @@ from django.core.checks import CheckMessage, Error, register
 from pydantic import Field
 
 from ..budget import BudgetSpent, DailyBudget
+from ..context import ToolContext
 from ..exceptions import ToolError
 from ..registry import tool
+from ..running import in_database
+from ..signals import tokens_used
 
 if TYPE_CHECKING:
     from google import genai
+    from google.genai import types
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +44,7 @@ REFUSALS = {
 
 @tool(timeout=TIMEOUT + 10, behavior="NON_BLOCKING", scheduling="WHEN_IDLE")
 async def ask_expert(
+    asked_in: ToolContext,
     question: Annotated[str, Field(description="The whole question, in words.", min_length=1, max_length=2000)],
     context: Annotated[
         str | None, Field(description="What the expert must know of the conversation.", max_length=8000)
@@ -64,7 +69,21 @@ async def ask_expert(
     response, used = await _ask(texts)
     if used is not None:
         await budget.settle(reserved, used)
+    if usage := getattr(response, "usage_metadata", None):
+        await in_database(lambda: _tell(usage, asked_in))
     return _result(response)
+
+
+def _tell(usage: "types.GenerateContentResponseUsageMetadata", asked_in: ToolContext) -> None:
+    prompt, response = usage.prompt_token_count or 0, usage.candidates_token_count or 0
+    total = usage.total_token_count or prompt + response
+    tokens_used.send_robust(
+        None,
+        model=settings.EXPERT_MODEL,
+        usage=(prompt, response, total),
+        session_id=asked_in.session_id,
+        user_id=asked_in.user_id,
+    )
 
 
 def _most(texts: list[str]) -> int:

@@ -34,7 +34,7 @@ def _from_text(value: Any) -> Any:
         return value
 
 
-@tool(description=describe_external_api, timeout=15)
+@tool(description=describe_external_api, timeout=15, outside=True)
 async def call_external_api(
     context: ToolContext,
     url: Annotated[str, Field(description="The whole URL, with https://.", max_length=2000)],

@@ -30,7 +30,7 @@ def describe_documents() -> str:
     return f"{PURPOSE} Documents: {listed}{f'; and {more} more' if more > 0 else ''}."
 
 
-@tool(description=describe_documents)
+@tool(description=describe_documents, sensitive=True)
 def search_knowledge_base(
     query: Annotated[str, Field(description="What to look for, in a few words.", max_length=500)],
     limit: Annotated[int, Field(alias="maxResults", description="How many results at most.", ge=1, le=20)] = 5,

@@ -76,7 +76,7 @@ def _text(name: str, database: dict[str, Any], found: list[Table], length: int) 
     return f"{about}Tables: {', '.join(listed)}{more}. {hint}"
 
 
-@tool(description=describe_databases)
+@tool(description=describe_databases, sensitive=True)
 def execute_sql_query(
     query: Annotated[str, Field(description="One SELECT statement.")], database: Database = "main"
 ) -> dict:

@@ -18,7 +18,8 @@ class ServerConfig(BaseModel):
 
     `prefix` stands before the names of its tools. `tools`: the server's own names of those that may be used, None
     means all. `timeout`: seconds for one call. `approval`: True, or the server's own names of the tools whose calls a
-    person must agree to. `permission`: the Django permission that callers must have.
+    person must agree to. `outside`: what its tools are given leaves the house; `sensitive`: what they answer is not for
+    strangers; each True, False, or the names of those tools. `permission`: the Django permission of who may call them.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -34,6 +35,8 @@ class ServerConfig(BaseModel):
     tools: list[str] | None = None
     timeout: Annotated[float, Field(gt=0, strict=False)] | None = None
     approval: bool | list[str] = False
+    outside: bool | list[str] = True
+    sensitive: bool | list[str] = False
     permission: str | None = Field(None, pattern=r"^\w+\.\w+$")
     disabled: bool = False
 
@@ -47,6 +50,11 @@ class ServerConfig(BaseModel):
         if given := [key for key in stray if key in self.model_fields_set]:
             raise ValueError(f"{given[0]!r} does not go with {'command' if self.command else 'url'!r}; take it away")
         return self
+
+    def holds(self, rule: Literal["approval", "outside", "sensitive"], tool: str) -> bool:
+        """Whether the rule is for this tool, by the server's own name of it."""
+        said = getattr(self, rule)
+        return said if isinstance(said, bool) else tool in said
 
     def prefix_for(self, name: str) -> str:
         """What stands before the names of its tools, if the server is called `name`."""

@@ -136,7 +136,9 @@ def _definition(name: str, server: str, config: ServerConfig, tool: types.Tool, 
         handler=handler,
         timeout=config.timeout,
         permission=config.permission,
-        approval=config.approval if isinstance(config.approval, bool) else tool.name in config.approval,
+        approval=config.holds("approval", tool.name),
+        outside=config.holds("outside", tool.name),
+        sensitive=config.holds("sensitive", tool.name),
         arguments=arguments,
     )
 

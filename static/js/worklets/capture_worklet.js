@@ -1,6 +1,9 @@
 /**
  * Microphone samples at the context's rate → frames of 512 samples s16le at 16 kHz (32 ms).
  * A worklet imports nothing, so the resampler lives here.
+ *
+ * in:  an ArrayBuffer that may be filled again · "flush" the frame that is not full yet · "stop"
+ * out: {buffer, level: {rms, peak, clipped, sequence}} · {flushed: true}
  */
 
 const RATE = 16000;
@@ -90,6 +93,7 @@ class CaptureWorklet extends AudioWorkletProcessor {
     super();
     this.port.onmessage = ({ data }) => {
       if (data === "stop") this.#running = false;
+      else if (data === "flush") this.#flush();
       else if (this.#pool.length < POOL) this.#pool.push(data); // a frame's buffer comes back
     };
   }
@@ -108,6 +112,15 @@ class CaptureWorklet extends AudioWorkletProcessor {
     this.#frame[this.#filled] = Math.round(clamped * (clamped < 0 ? 32768 : 32767));
     this.#filled += 1;
     if (this.#filled === FRAME) this.#post();
+  }
+
+  /** What is there of the frame goes out, the rest of it silent; then the word that it did. */
+  #flush() {
+    if (this.#filled) {
+      this.#frame.fill(0, this.#filled);
+      this.#post();
+    }
+    this.port.postMessage({ flushed: true });
   }
 
   #post() {

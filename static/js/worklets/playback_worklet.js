@@ -3,7 +3,7 @@
  *
  * in:  {type: "audio", turn, buffer} · {type: "end", turn} no more audio of this turn · {type: "flush"} · {type: "stop"}
  * out: {type: "started" | "ended", turn, played} · {type: "flushed", turn, played, dropped} · {type: "underrun"}
- *      {type: "level", rms}; `played` and `dropped` are samples
+ *      {type: "level", rms, queued}; `played`, `dropped` and `queued` are samples
  */
 
 const PREBUFFER = 0.08;
@@ -121,11 +121,13 @@ class PlaybackWorklet extends AudioWorkletProcessor {
 
   process(_inputs, [[output]]) {
     let filled = 0;
-    while (filled < output.length && this.#fade.length) {
-      output[filled] = this.#last = this.#fade.shift();
-      filled += 1;
-    }
-    while (filled < output.length && this.#ready()) {
+    while (filled < output.length) {
+      if (this.#fade.length) {
+        output[filled] = this.#last = this.#fade.shift();
+        filled += 1;
+        continue;
+      }
+      if (!this.#ready()) break;
       const [segment] = this.#segments;
       const end = filled + Math.min(output.length - filled, segment.waiting);
       segment.played += end - filled;
@@ -167,7 +169,8 @@ class PlaybackWorklet extends AudioWorkletProcessor {
     for (const sample of output) this.#energy += sample * sample;
     this.#counted += output.length;
     if (this.#counted < LEVEL_EVERY) return;
-    if (this.#playing) this.port.postMessage({ type: "level", rms: Math.sqrt(this.#energy / this.#counted) });
+    const rms = Math.sqrt(this.#energy / this.#counted);
+    if (this.#playing) this.port.postMessage({ type: "level", rms, queued: this.#ring.length });
     this.#energy = this.#counted = 0;
   }
 }

@@ -20,7 +20,7 @@ def _tools():
             """Secret."""
             return {"for": context.user.username}
 
-        @tool(approval=True, timeout=7)
+        @tool(approval=True, outside=True, timeout=7)
         async def refund(number: int, reason: str = "none") -> dict:
             """Refund an order."""
             return {"number": number, "reason": reason}
@@ -92,7 +92,7 @@ def test_what_is_no_json_is_told_with_an_example(run, arguments):
 def test_the_list_shows_what_each_takes_who_may_use_it_and_where_it_is(transactional_db, capsys):
     call_command("list_tools", "--no-color")
     listed = capsys.readouterr().out
-    assert "refund(number, reason?)\n    Refund an order.\n    timeout 7 · asks for approval · " in listed
+    assert "refund(number, reason?)\n    Refund an order.\n    timeout 7 · asks for approval · outside · " in listed
     assert f"permission tools_app.view_toolcall · rate 5/m · {__file__}:" in listed
     assert all(f"{known.name}(" in listed for known in all_tools())
 

@@ -412,8 +412,9 @@ async def test_calls_of_a_dead_server_get_their_final_status(transactional_db):
     status = ToolCall.Status
     for number, one in enumerate((status.RUNNING, status.OK, status.RUNNING)):
         await ToolCall.objects.acreate(name="x", call_id=str(number), status=one)
-    assert await sync_to_async(ToolCall.objects.exclude(call_id="2").abandon)() == 1
+    abandoned = await sync_to_async(ToolCall.objects.exclude(call_id="2").abandon)()
     found = {call.call_id: call.status async for call in ToolCall.objects.all()}
+    assert [(call.call_id, call.status) for call in abandoned] == [("0", "cancelled")]
     assert found == {"0": "cancelled", "1": "ok", "2": "running"}
 
 

@@ -22,7 +22,7 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from gemlive_project.settings import external_apis
+from gemlive_project.settings.tools import external_apis
 from sessions_app.models import LiveSession
 from tools_app import http, redaction
 from tools_app.exceptions import ToolError

@@ -53,7 +53,10 @@ def orders():
     """Two tools, with every option and with none."""
     with temporary_tools():
 
-        @tool(timeout=7, behavior="NON_BLOCKING", scheduling="SILENT", permission="auth.view_user", rate="5/m")
+        @tool(
+            timeout=7, behavior="NON_BLOCKING", scheduling="SILENT", permission="auth.view_user", sensitive=True,
+            rate="5/m",
+        )  # fmt: skip
         async def count_orders(
             context: ToolContext, city: Annotated[str, Field(description="The city.", min_length=2)] = "Rome"
         ) -> dict:
@@ -76,11 +79,11 @@ def orders():
 def test_the_list_says_under_which_rules_a_tool_runs(client, orders, settings):
     settings.TOOLS_TIMEOUT = 33
     tools = {tool["name"]: tool for tool in client.get("/api/tools").json()["tools"]}
-    rules = ("behavior", "scheduling", "timeout", "permission", "approval", "rate", "enabled")
+    rules = ("behavior", "scheduling", "timeout", "permission", "approval", "sensitive", "outside", "rate", "enabled")
     assert [tools["count_orders"][rule] for rule in rules] == [
-        *("NON_BLOCKING", "SILENT", 7.0, "auth.view_user", False, "5/m", True)
+        *("NON_BLOCKING", "SILENT", 7.0, "auth.view_user", False, True, False, "5/m", True)
     ]
-    assert [tools["lose_order"][rule] for rule in rules] == [None, None, 33.0, None, False, None, True]
+    assert [tools["lose_order"][rule] for rule in rules] == [*(None, None, 33.0, None, False, False, False, None, True)]
 
 
 @pytest.mark.django_db
@@ -216,7 +219,7 @@ def test_a_session_is_not_made_with_a_tool_that_is_switched_off(client, orders):
     body = {"tools": ["count_orders", "lose_order"]}
     refused = client.post("/api/sessions", body, content_type="application/json")
     assert refused.status_code == 400
-    assert refused.json()["tools"][0].startswith("Switched off by an operator: lose_order.")
+    assert refused.json()["fields"]["tools"][0].startswith("Switched off by an operator: lose_order.")
     Tool.objects.update(enabled=True)
     assert client.post("/api/sessions", body, content_type="application/json").status_code == 200
 

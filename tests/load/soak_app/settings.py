@@ -1,6 +1,6 @@
-"""The project's own settings, and one app more."""
+"""The project's own settings, open to everybody, and one app more."""
 
-from gemlive_project.settings import *  # noqa: F403
-from gemlive_project.settings import INSTALLED_APPS
+from tests.open_settings import *  # noqa: F403
+from tests.open_settings import INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.load.soak_app"]

@@ -69,6 +69,12 @@ def refund(item: str) -> dict:
     return {"item": item}
 
 
+@tool(approval=True)
+def refund_everything_that_was_ordered_by_the_customer(customer: str, reason: str) -> dict:
+    """Give all the money back, for everything that this customer has ever ordered, in whatever shop."""
+    return {"customer": customer, "reason": reason}
+
+
 @tool(behavior="NON_BLOCKING", scheduling="INTERRUPT")
 async def find(context: ToolContext, thing: str):
     """Find a thing in two places, one after the other."""

@@ -39,6 +39,7 @@ def _parameters(tool: ToolDefinition) -> str:
 
 def _options(tool: ToolDefinition) -> list[str]:
     told = {"timeout": tool.timeout, "permission": tool.permission, "rate": tool.rate, "behavior": tool.behavior}
-    return [f"{name} {value}" for name, value in told.items() if value is not None] + (
-        ["asks for approval"] if tool.approval else []
-    )
+    marks = {"asks for approval": tool.approval, "sensitive": tool.sensitive, "outside": tool.outside}
+    return [f"{name} {value}" for name, value in told.items() if value is not None] + [
+        mark for mark, is_set in marks.items() if is_set
+    ]

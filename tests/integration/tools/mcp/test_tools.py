@@ -134,6 +134,32 @@ def test_the_keys_of_an_entry_come_to_its_tools(use, stdio, caplog):
     assert "has no tool 'gone', which 'tools' allows" in caplog.text
 
 
+def test_what_leaves_the_house_and_what_is_not_for_strangers_is_said_by_server_or_tool(use, stdio):
+    """Unless it is said that it does not, what a tool of somebody else's server is given leaves the house."""
+    use(
+        plain=stdio(tools=["add", "who"]),
+        inner=stdio(tools=["add", "who"], outside=False, sensitive=True),
+        mixed=stdio(tools=["add", "who"], outside=["add"], sensitive=["who"]),
+    )
+    marks = {
+        name: (tool.outside, tool.sensitive)
+        for name in ("plain_add", "plain_who", "inner_add", "inner_who", "mixed_add", "mixed_who")
+        if (tool := registry.get(name))
+    }
+    assert list(marks.values()) == [
+        *((True, False), (True, False)), *((False, True), (False, True)), *((True, False), (False, True)),
+    ]  # fmt: skip
+
+
+async def test_what_sql_has_told_leaves_by_a_server_only_with_a_click(use, stdio, make_executor):
+    use(crm=stdio(tools=["add"]), inner=stdio(tools=["add"], outside=False))
+    executor = make_executor()
+    assert not executor.needs_approval("crm_add")
+    assert (await executor.call("1", "search_knowledge_base", {"query": "returns"})).status == "ok"
+    assert executor.needs_approval("crm_add")
+    assert not executor.needs_approval("inner_add")
+
+
 async def test_a_process_gets_the_environment_of_its_entry_and_no_secret_of_ours(use, stdio, call, monkeypatch):
     monkeypatch.setenv("SECRET_KEY", "canary")
     use(crm=stdio())

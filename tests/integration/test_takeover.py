@@ -1,0 +1,86 @@
+"""Two tabs of one process, and the moments between the database's word and the process's own."""
+
+import asyncio
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from sessions_app import access
+from sessions_app.exceptions import TakenOver
+from sessions_app.live_here import LiveHere
+from sessions_app.models import LiveSession
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Tab:
+    def __init__(self):
+        self.words = []
+
+    def dismiss(self, word):
+        self.words.append(word)
+
+
+@pytest.fixture
+def here():
+    return LiveHere()
+
+
+@pytest.fixture
+def session():
+    return access.new_session(None)
+
+
+async def carry(session: LiveSession) -> int:
+    return await sync_to_async(access.carry)(session)
+
+
+async def test_what_the_older_tab_still_writes_is_kept(here, session):
+    """The newer tab has raised the generation, and is not there yet."""
+    older, newer = Tab(), Tab()
+    conversation = here.open(session.pk, await carry(session), older)
+    generation = await carry(session)
+    here.raised(session.pk, generation)
+    await conversation.recorder.update(model="kept")
+    assert here.open(session.pk, generation, newer) is conversation
+    assert (older.words, newer.words) == (["takeover"], [])
+    await conversation.ended()
+    await session.arefresh_from_db()
+    assert session.model == "kept"
+
+
+async def test_a_write_waits_a_moment_for_the_tab_that_takes_over(here, session, monkeypatch):
+    """Its row meets the new generation before anybody here has heard of it."""
+    monkeypatch.setattr("sessions_app.recorder.SAID_SO", 0.5)
+    conversation = here.open(session.pk, await carry(session), Tab())
+    generation = await carry(session)
+    write = conversation.recorder.update(model="kept")
+    asyncio.get_running_loop().call_later(0.1, here.raised, session.pk, generation)
+    await write
+    newer = Tab()
+    here.open(session.pk, generation, newer)
+    assert newer.words == []
+    await conversation.ended()
+
+
+async def test_a_tab_that_was_slower_than_its_successor_does_not_send_it_away(here, session):
+    """A page that connects twice in a row: the first opening ends after the second."""
+    newest = Tab()
+    first, second = await carry(session), await carry(session)
+    conversation = here.open(session.pk, second, newest)
+    with pytest.raises(TakenOver):
+        here.open(session.pk, first, Tab())
+    assert newest.words == []
+    await conversation.recorder.update(model="mine")
+    await conversation.ended()
+
+
+async def test_another_process_takes_the_session_away(here, session):
+    tab = Tab()
+    conversation = here.open(session.pk, await carry(session), tab)
+    await carry(session)
+    with pytest.raises(Exception, match="takeover"):
+        await conversation.recorder.update(model="late")
+    await asyncio.sleep(0)
+    assert tab.words == ["takeover"]
+    await conversation.ended()
