@@ -127,7 +127,8 @@ class _Now:
 
         from tools_app.writer import writer
 
-        from .live.buffers import SECOND_OF_AUDIO, Uplink
+        from .live.buffers import Uplink
+        from .live.journal import SECOND_OF_AUDIO
         from .live_here import here
         from .models import LiveSession
 

@@ -14,12 +14,13 @@ from ..browser import events as page
 from ..gemini.errors import CONNECTION_LOST, Failure, Remedy
 from . import events
 from .away import Away
-from .buffers import SECOND_OF_AUDIO, Uplink
+from .buffers import Uplink
 from .calls import CallRules, Calls
 from .connections import Connections, ConversationFailed
 from .departure import Departure
 from .handover import Handover
 from .inbound import Inbound
+from .journal import SECOND_OF_AUDIO
 from .ledger import Ledger
 from .limits import Backend, Limits, Over, Totals, Unmetered
 from .marks import Marks

@@ -193,7 +193,7 @@ class Calls:
         if not self._rules.is_blocking(call.name):
             response = {"progress": text} if text is not None else part if isinstance(part, dict) else {"result": part}
             send = partial(self._send_part, call=call, response=response, counts=text is None)
-            self._uplink.put(send, must=True, repeat=False)
+            self._uplink.put(send, kind="once", must=True)
 
     async def _send_part(self, gemini: Gemini, *, call: _Call, response: dict[str, Any], counts: bool) -> None:
         call_id = call.ids[-1]
@@ -203,7 +203,7 @@ class Calls:
         call.parts_told += counts
 
     def _answer(self, call: _Call) -> None:
-        self._uplink.put(lambda gemini: self._send_answer(gemini, call), must=True, repeat=False)
+        self._uplink.put(lambda gemini: self._send_answer(gemini, call), kind="once", must=True)
 
     async def _send_answer(self, gemini: Gemini, call: _Call) -> None:
         """Exactly one for each call that is alive: not for one that was withdrawn, and to the connection that asked."""

@@ -35,7 +35,7 @@ class Handover:
         if turn.answered:
             if not self._reply_began:  # Gemini has chosen to say nothing
                 self._uplink.reply_begins()
-            self._uplink.answered()
+            self._uplink.answered(interrupted=turn.interrupted)
             self._calls.answered()
             self._repetitions = 0
             self._reply_began = False

@@ -1,6 +1,7 @@
 """What the browser says, on its way to Gemini."""
 
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 from ..browser import commands
 from ..browser import events as page
@@ -72,7 +73,7 @@ class Inbound:
         if turn_id := self._typed.get(message_id or ""):
             self._tell(page.transcription(turn_id, is_user=True, text=text))
             return
-        self._queue(lambda gemini: gemini.send_text(text), size=len(text))
+        self._queue(lambda gemini: gemini.send_text(text), size=len(text), kind="text")
         self._calls.user_goes_on()
         happened = self._conversation.user_typed(text)
         if message_id:
@@ -81,9 +82,9 @@ class Inbound:
                 del self._typed[next(iter(self._typed))]
         self._handle(happened)
 
-    def _queue(self, send: Send, size: int = 0) -> None:
+    def _queue(self, send: Send, size: int = 0, kind: Literal["text", "passing"] = "passing") -> None:
         try:
-            self._uplink.put(send, size=size)
+            self._uplink.put(send, size=size, kind=kind)
         except UplinkFull:
             raise commands.CommandError(
                 "too_many_waiting", "Gemini is not reached just now and too much waits for it already. Try again soon."

@@ -233,8 +233,9 @@ class Person:
         asked = set(MARKER.findall(turn.user))
         for marker in set(MARKER.findall(turn.model)):
             question = self.questions[marker]
-            # Said again together with the next one, a question is cut by that one: its first words stand there.
-            if whole and asked and marker not in asked:
+            # Said again together with the next one, a question is cut by that one: its first words stand there. So does
+            # the whole of an answer that had been heard to its last word when the connection took its end along.
+            if whole and asked and marker not in asked and not question.answered.is_set():
                 self.wrong["no answer stands at another's question"].append(f"{turn.user!r}: {turn.model!r}")
             if ending(marker) not in turn.model:
                 continue

@@ -185,6 +185,28 @@ async def test_a_spoken_question_whose_answer_was_lost_stands_once(emulator: Emu
     assert page.said(by_user=True) == "tell me a long story"
 
 
+@pytest.mark.parametrize("how", ["typed", "spoken"])
+async def test_a_question_is_not_forgotten_in_a_long_answer(how, emulator: Emulator, server: Server):
+    """Promise 5: however much silence the microphone has sent since it was asked."""
+    silence = bytes(20 * 32_000)
+    session_id = await create(server)
+    async with Page(server, session_id) as page:
+        await page.converse()
+        emulator.faults.add("silence", at="audio", nth=20, times=1)
+        if how == "typed":
+            await page.send("text", text="tell me a long story")
+        else:
+            await page.speak(bytes(16_000) + synthesise("tell me a long story", rate=16_000) + bytes(48_000), speed=4)
+        await page.until_said("Once upon a time")
+        assert "RECONNECTING" not in page.statuses
+        await page.speak(silence, seconds_a_frame=0.2, speed=25)
+        await page.until("turn", state="complete")
+    entries = server.session(session_id)["transcript"]
+    assert [(entry["role"], entry["interrupted"]) for entry in entries] == [
+        ("user", False), ("model", True), ("model", False),
+    ]  # fmt: skip
+
+
 async def test_what_was_said_while_nobody_listened_goes_out_in_order(emulator: Emulator, server: Server):
     """Promise 5: audio, text and images of the meantime wait."""
     async with Page(server) as page:

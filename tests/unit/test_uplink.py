@@ -90,34 +90,9 @@ async def test_a_message_that_must_not_be_repeated_is_not():
 
     async def message(gemini): ...
 
-    uplink.put(message, repeat=False)
+    uplink.put(message, kind="once")
     await uplink.get()
     assert not uplink.rewind()
-
-
-async def test_silence_before_a_question_is_not_kept_and_speech_is():
-    uplink = Uplink()
-    quiet, loud = bytes(3200), b"\0\x20" * 1600
-    for frame in [quiet] * 50 + [loud] * 20 + [quiet] * 20:
-        uplink.put_audio(frame)
-        await uplink.get()
-        if frame is quiet and not uplink.speech_unanswered:
-            assert uplink._sent_audio <= 40_000
-    assert uplink.speech_unanswered
-    uplink.rewind()
-    said = b""
-    while loud * 20 + quiet * 20 not in said:
-        said += (await uplink.get())[0]
-    assert len(said) <= (40 + 12) * 3200
-
-
-async def test_of_a_question_the_last_seconds_are_kept():
-    uplink = Uplink(max_seconds=1)
-    for number in range(30):
-        uplink.put_audio(bytes([number, 0x20]) * 1600)
-        await uplink.get()
-    uplink.rewind()
-    assert await uplink.get() == (b"".join(bytes([number, 0x20]) * 1600 for number in range(20, 30)), 16_000)
 
 
 async def test_get_waits():
