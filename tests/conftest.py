@@ -21,8 +21,10 @@ def shared_emulator():
 
 
 @pytest.fixture(autouse=True)
-def _all_is_written() -> Iterator[None]:
+def _all_is_written(request) -> Iterator[None]:
     """Before its database goes away, what a conversation of the test still wrote at its end."""
+    for database in {"db", "transactional_db"}.intersection(request.fixturenames):
+        request.getfixturevalue(database)  # what is set up first is taken down last
     yield
     writer.stop(timeout=30)  # the next write starts it again
 
