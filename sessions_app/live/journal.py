@@ -142,7 +142,7 @@ class _Part:
 
     def _drop(self, may_go: Callable[[Audio | Message], bool]) -> None:
         """The oldest that may go; if there is none, the oldest."""
-        at = next((at for at, item in enumerate(self.items) if may_go(item)), 0)
+        at = 0 if may_go(self.items[0]) else next((at for at, item in enumerate(self.items) if may_go(item)), 0)
         item = self.items[at]
         del self.items[at]
         size = _size(item)
