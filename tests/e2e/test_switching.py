@@ -1,7 +1,5 @@
 """Another microphone, speaker or camera in the midst of a conversation; and what comes and goes while one chooses."""
 
-import pytest
-
 from .browser import open_page, wait_for_state
 from .page import open_voice_page, type_message, until
 from .streams import KEEP_STREAMS, live_tracks
@@ -37,6 +35,7 @@ async def test_microphone_and_speaker_change_without_a_gap(server):
         await page.click("#start")
         await wait_for_state(page, "listening")
         await until(lambda: len(wire.sent_frames) > 10)
+        before = await page.evaluate("() => frames_at.length")
         first = await page.evaluate("() => streams[0].getAudioTracks()[0].getSettings().deviceId")
         label = "Fake Audio Input 2"
         chosen = await pick(page, "microphone", label)
@@ -45,9 +44,9 @@ async def test_microphone_and_speaker_change_without_a_gap(server):
         assert await live_tracks(page) == [False, True]
         opened = "() => streams.at(-1).getAudioTracks()[0].getSettings().deviceId"
         assert await page.evaluate(opened) == chosen
-        # The device's clock makes the frames: as many as there was time for, so there was no gap between the two.
-        times = await page.evaluate("() => frames_at")
-        assert times[-1] - times[0] == pytest.approx(FRAME * (len(times) - 1), rel=0.03, abs=100)
+        # The device's clock makes the frames. A busy page sends some late; a gap would make all that follow late.
+        late = [at - FRAME * number for number, at in enumerate(await page.evaluate("() => frames_at"))]
+        assert min(late[-20:]) - min(late[:before]) < 100
 
         speaker = await pick(page, "speaker", "Fake Audio Output 2")
         assert await page.evaluate("() => tap.context.sinkId") == speaker
