@@ -172,7 +172,7 @@ async def test_a_conversation(looks_server, trace):
         await looks.at("metrics")
         await page.click("#open-metrics")
         await held(page, lambda: page.keyboard.press("Escape"), "interrupted")
-        await page.locator(".line-model s").wait_for()
+        await page.locator(".line-model s", has_text="king").wait_for()
         await looks.at("interrupted")
         await page.evaluate("() => goOn()")
 
