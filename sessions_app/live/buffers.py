@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import deque
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from .journal import SECOND_OF_AUDIO, Audio, Journal, Message
+from .journal import SECOND_OF_AUDIO, Audio, Journal, Kind, Message
 from .ports import Send
 
 
@@ -62,14 +62,7 @@ class Uplink:
         """Queue the beginning or the end of what somebody says by push-to-talk; never refused, so both go out."""
         self._put(Message(send, kind="mark"))
 
-    def put(
-        self,
-        send: Send,
-        *,
-        size: int = 0,
-        kind: Literal["text", "passing", "once"] = "passing",
-        must: bool = False,
-    ) -> None:
+    def put(self, send: Send, *, size: int = 0, kind: Kind = "passing", must: bool = False) -> None:
         """Queue a message of `size` bytes behind the audio that came before it.
 
         Raises:

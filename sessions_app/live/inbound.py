@@ -1,13 +1,13 @@
 """What the browser says, on its way to Gemini."""
 
 from collections.abc import Callable, Iterable
-from typing import Literal
 
 from ..browser import commands
 from ..browser import events as page
 from . import events
 from .buffers import Uplink, UplinkFull
 from .calls import Calls
+from .journal import Kind
 from .marks import Marks
 from .ports import Recorder, Send
 from .protocol import Conversation
@@ -82,7 +82,7 @@ class Inbound:
                 del self._typed[next(iter(self._typed))]
         self._handle(happened)
 
-    def _queue(self, send: Send, size: int = 0, kind: Literal["text", "passing"] = "passing") -> None:
+    def _queue(self, send: Send, size: int = 0, kind: Kind = "passing") -> None:
         try:
             self._uplink.put(send, size=size, kind=kind)
         except UplinkFull:

@@ -18,6 +18,7 @@ OVERHEAD = 1000
 
 Audio = tuple[bytes, int]
 """s16le mono PCM, and its rate."""
+Kind = Literal["text", "mark", "passing", "once"]
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +32,7 @@ class Message:
 
     send: Send
     size: int = 0
-    kind: Literal["text", "mark", "passing", "once"] = "passing"
+    kind: Kind = "passing"
 
 
 class Journal:
