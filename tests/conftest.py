@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from sessions_app.emulator import Emulator, emulator_in_thread
-from tests.processes import wait_until
 from tests.programs import require_program
 from tests.server import free_port
+from tests.waiting import wait_until
 from tools_app.writer import writer
 
 

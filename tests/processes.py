@@ -5,7 +5,6 @@ import contextlib
 import functools
 import json
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from tests.server import DAPHNE, UVICORN, Server, free_port
+from tests.waiting import GIVE_UP_SECONDS
 
 on_each_server = pytest.mark.parametrize("command", [UVICORN, DAPHNE], ids=["uvicorn", "daphne"])
 """For tests of what depends on the server: sockets, frames, bodies, signals, processes."""
@@ -52,7 +52,12 @@ def running(environment: dict[str, str], command: list[str], log: Path) -> Itera
 
 
 @contextlib.asynccontextmanager
-async def call(server: Server, session_id: str = "", origin: str | None = "http://localhost:3000", seconds: float = 30):
+async def call(
+    server: Server,
+    session_id: str = "",
+    origin: str | None = "http://localhost:3000",
+    seconds: float = GIVE_UP_SECONDS,
+):
     """A socket, for at most so many seconds."""
     url = f"ws://127.0.0.1:{server.port}/ws?sessionId={session_id}"
     async with asyncio.timeout(seconds), connect(url, origin=origin, proxy=None) as socket:
@@ -71,10 +76,3 @@ async def create(server: Server) -> str:
     async with httpx2.AsyncClient() as client:
         answer = await client.post(f"http://127.0.0.1:{server.port}/api/sessions")
         return answer.json()["sessionId"]
-
-
-def wait_until(condition, what: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"Not within {seconds} s: {what}"
-        time.sleep(0.05)

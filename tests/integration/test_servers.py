@@ -14,8 +14,9 @@ import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.processes import call, create, on_each_server, running, until, wait_until
+from tests.processes import call, create, on_each_server, running, until
 from tests.server import UVICORN, Server, free_port
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 

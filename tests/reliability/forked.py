@@ -14,8 +14,9 @@ from pathlib import Path
 
 import httpx2
 
-from tests.processes import migrate, wait_until
+from tests.processes import migrate
 from tests.server import ROOT, UVICORN, Server, free_port
+from tests.waiting import wait_until
 
 
 @contextlib.contextmanager

@@ -10,10 +10,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from sessions_app.emulator import Emulator
-from tests.processes import create, on_each_server, running, wait_until
+from tests.processes import create, on_each_server, running
 from tests.reliability.conftest import Trace
 from tests.reliability.page import Page
 from tests.server import UVICORN, Server, free_port
+from tests.waiting import wait_until
 
 
 @pytest.fixture

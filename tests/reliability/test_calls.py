@@ -3,10 +3,11 @@
 import pytest
 
 from sessions_app.emulator import Emulator
-from tests.processes import create, on_each_server, wait_until
+from tests.processes import create, on_each_server
 from tests.reliability.conftest import Trace
 from tests.reliability.page import Page
 from tests.server import Server
+from tests.waiting import wait_until
 
 BLOCKING = "gemini-3.1-flash-live-preview"
 

@@ -6,9 +6,10 @@ import pytest
 
 from sessions_app.emulator import Emulator
 from sessions_app.emulator.speech import synthesise
-from tests.processes import create, wait_until
+from tests.processes import create
 from tests.reliability.page import Page
 from tests.server import Server
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("emulator")
 

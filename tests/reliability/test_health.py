@@ -11,10 +11,11 @@ import httpx2
 import pytest
 
 from sessions_app.emulator import Emulator
-from tests.processes import on_each_server, running, wait_until
+from tests.processes import on_each_server, running
 from tests.programs import require_program
 from tests.reliability.page import Page
 from tests.server import UVICORN, Server, free_port
+from tests.waiting import wait_until
 
 
 class Redis:

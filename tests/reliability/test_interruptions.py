@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from sessions_app.emulator import Emulator, emulator_in_thread
-from tests.processes import create, wait_until
+from tests.processes import create
 from tests.reliability.conftest import SCRIPT
 from tests.reliability.page import Page
 from tests.server import Server
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from sessions_app.emulator import Emulator
-from tests.processes import create, on_each_server, running, wait_until
+from tests.processes import create, on_each_server, running
 from tests.reliability.page import ORIGIN, Page
 from tests.server import Server
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import pytest
 
 from sessions_app.emulator import Emulator
 from tests.postgresql import postgresql
-from tests.processes import create, on_each_server, running, wait_until
+from tests.processes import create, on_each_server, running
 from tests.reliability.page import Page
 from tests.server import DAPHNE, UVICORN, Server
+from tests.waiting import wait_until
 
 
 @pytest.fixture

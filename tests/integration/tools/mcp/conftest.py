@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.processes import wait_until
 from tests.programs import require_package
 from tests.server import ROOT, free_port
+from tests.waiting import wait_until
 from tools_app.mcp_servers import source as source_module
 from tools_app.mcp_servers.config import ServerConfig
 from tools_app.mcp_servers.source import McpTools

@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.processes import running, wait_until
+from tests.processes import running
 from tests.server import DAPHNE, UVICORN, Server
+from tests.waiting import wait_until
 
 
 def alive(pid: int) -> bool:

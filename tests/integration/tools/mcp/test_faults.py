@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.processes import wait_until
+from tests.waiting import wait_until
 from tools_app.mcp_servers import source as source_module
 from tools_app.registry import registry
 

@@ -9,8 +9,8 @@ import sys
 import pytest
 from rest_framework.test import APIClient
 
-from tests.processes import wait_until
 from tests.server import ROOT
+from tests.waiting import wait_until
 from tools_app.registry import registry
 
 from .conftest import names
