@@ -1,5 +1,7 @@
 # make run    the voice page on http://localhost:3001
-# make test   every check and test
+# make quick  checks and unit tests, in two minutes
+# make test   every check, and every test that guards behaviour, in ten minutes
+# make test-all   the long forms of the tests, too
 # make bench-page   how fast the voice page plays and falls silent, and what it costs, in a real Chromium
 # make soak   fifty conversations for ten minutes, while Gemini's connections end in every way
 # make conformance   the contract tests against Google's servers (GEMINI_API_KEY=… make conformance)
@@ -9,16 +11,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test check bench bench-page soak conformance mutation-audio install constraints clean
+.PHONY: run quick test test-all check bench bench-page soak conformance mutation-audio install constraints clean
 
 run: $(INSTALLED)
 	@$(BIN)/python manage.py prepare
 	@$(BIN)/python manage.py runserver
 
-# Conversations in real time, browsers and killed servers: two at a time.
+# Four processes on two cores: what waits for sound, servers and browsers leaves the processor to others.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -o console_output_style=classic
+
+quick: check
+	$(PYTEST) tests/unit tests/protocol
+
 test: check
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/reliability --ignore tests/e2e
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/reliability tests/e2e
+	$(PYTEST) --durations 10
+
+test-all: check
+	$(PYTEST) --durations 10 -m ""
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

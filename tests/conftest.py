@@ -1,16 +1,44 @@
 """What most tests share: the emulator of Gemini Live, and settings that dial it."""
 
+import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from sessions_app.emulator import Emulator, emulator_in_thread
 from tests.programs import require_program
+from tests.progress import Progress
 from tests.server import free_port
 from tests.waiting import wait_until
 from tools_app.writer import writer
+
+SLOW_FOLDERS = ["e2e", "reliability", "integration/tools/mcp", "contract", "integration"]
+
+
+@pytest.hookimpl(trylast=True)  # when the terminal's reporter is there
+def pytest_configure(config: pytest.Config) -> None:
+    hands_out_tests = config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
+    if hands_out_tests and not config.option.verbose:
+        config.pluginmanager.register(Progress(config))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: tests of servers and browsers wait more than they compute."""
+    return min(8, 2 * (os.cpu_count() or 1))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The folders whose files take long come first, so that no process is left with one of them at the end."""
+    folders = [Path(__file__).parent / name for name in SLOW_FOLDERS]
+
+    def place(item: pytest.Item) -> int:
+        return next((i for i, folder in enumerate(folders) if item.path.is_relative_to(folder)), len(folders))
+
+    items.sort(key=place)  # and otherwise as they were
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from playwright.async_api import Page
 
+from tests.waiting import GIVE_UP_SECONDS
+
 from .browser import open_page
 from .static_server import serve
 
@@ -31,7 +33,7 @@ async def open_blank(*args: str, body: str = "", host: str = "127.0.0.1", script
             yield page
 
 
-async def until_in(page: Page, expression: str, *, timeout: float = 15):
+async def until_in(page: Page, expression: str, *, timeout: float = GIVE_UP_SECONDS):
     """Polls the page until `expression` is true; returns what it gave."""
     deadline = time.monotonic() + timeout
     while not (value := await page.evaluate(f"() => {expression}")):

@@ -3,19 +3,22 @@
 import asyncio
 import base64
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from playwright.async_api import Error, Page, async_playwright
+from playwright.async_api import Browser, Error, Page, Playwright, async_playwright
 
 from tests.programs import require_program
+from tests.waiting import GIVE_UP_SECONDS
 
 ARGS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync",
+    "--disable-sync", "--host-resolver-rules=MAP voice.test 127.0.0.1",
 ]  # fmt: skip
 FAKE_MICROPHONE = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 DENIED_MICROPHONE = ["--use-fake-ui-for-media-stream=deny", "--use-fake-device-for-media-stream"]
@@ -73,40 +76,88 @@ def chromium() -> str:
                            os.environ.get("CHROMIUM_PATH") or "chromium")  # fmt: skip
 
 
+class Browsers:
+    """The Chromiums of a test run: one for each set of switches, started when a test first needs it and kept.
+
+    A test has a context of its own in one of them, with its own storage, cookies and permissions. What the fake
+    microphone plays is a switch, and so a matter of the whole browser: all that have a microphone file read the same
+    path, which `microphone` overwrites. Chromium reads the file when a page opens the microphone.
+    """
+
+    def __init__(self) -> None:
+        self._playwright: Playwright | None = None
+        self._running: dict[tuple[str, ...], Browser] = {}
+        self._folder: tempfile.TemporaryDirectory | None = None
+
+    @property
+    def _microphone(self) -> Path:
+        assert self._folder, "No page was opened yet."
+        return Path(self._folder.name) / "microphone.wav"
+
+    def speak(self, wave: Path) -> None:
+        """The fake microphone plays that file once, from its next opening on."""
+        shutil.copyfile(wave, self._microphone.with_suffix(".new"))
+        self._microphone.with_suffix(".new").replace(self._microphone)  # one that is being read stays as it is
+
+    async def get(self, switches: list[str], microphone: Path | None) -> Browser:
+        """A browser with these switches, whose microphone plays that wave file."""
+        if self._playwright is None:
+            self._playwright = await async_playwright().start()
+            self._folder = tempfile.TemporaryDirectory(prefix="gemlive-microphone-")
+        if microphone:
+            self.speak(microphone)
+            switches = [*switches, f"--use-file-for-fake-audio-capture={self._microphone}%noloop"]
+        browser = self._running.get(tuple(switches))
+        if browser is None or not browser.is_connected():
+            browser = await self._playwright.chromium.launch(executable_path=chromium(), args=[*ARGS, *switches])
+            self._running[tuple(switches)] = browser
+        return browser
+
+    async def close(self) -> None:
+        for browser in self._running.values():
+            await browser.close()
+        self._running.clear()
+        if self._playwright:
+            await self._playwright.stop()
+            self._folder.cleanup()
+            self._playwright = None
+
+
+browsers = Browsers()
+
+
 @asynccontextmanager
 async def open_page(
-    *args: str, microphone: Path | None = None, tap: bool = True, script: str = "", **options
+    *switches: str, microphone: Path | None = None, tap: bool = True, script: str = "", **options
 ) -> AsyncIterator[Page]:
-    """A page in a fresh Chromium. A script error, or a breach of the content security policy, fails the test.
+    """A page in a fresh context. A script error, or a breach of the content security policy, fails the test.
 
     Args:
-        args: Chromium's switches on top of ARGS; a fake microphone if none.
+        switches: Chromium's switches on top of ARGS; a fake microphone if none.
         microphone: wave file that the fake microphone plays once.
         script: runs before the page's own, to change what the browser offers.
-        options: Playwright's `new_page` options.
+        options: Playwright's `new_context` options.
     """
-    executable = chromium()
-    switches = [*ARGS, *(args or FAKE_MICROPHONE)]
-    if microphone:
-        switches.append(f"--use-file-for-fake-audio-capture={microphone}%noloop")
+    browser = await browsers.get(list(switches or FAKE_MICROPHONE), microphone)
     errors: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable, args=switches)
+    context = await browser.new_context(**options)
+    try:
+        context.set_default_timeout(GIVE_UP_SECONDS * 1000)
+        page = await context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if "Content Security" in said.text else None)
+        if tap:
+            await tap_page(page)
+        if script:
+            await page.add_init_script(script)
         try:
-            page = await browser.new_page(**options)
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            page.on("console", lambda said: errors.append(said.text) if "Content Security" in said.text else None)
-            if tap:
-                await tap_page(page)
-            if script:
-                await page.add_init_script(script)
-            try:
-                yield page
-            except BaseException:
-                print(await page.inner_text("body"))
-                raise
-        finally:
-            await browser.close()
+            yield page
+        except BaseException:
+            with suppress(Error):  # the page may be gone, or have no body yet
+                print(await page.inner_text("body", timeout=1000))
+            raise
+    finally:
+        await context.close()
     assert not errors, errors
 
 
@@ -152,7 +203,7 @@ async def play_on(page: Page, seconds: float) -> None:
     now = await output(page)
     assert now, "Nothing is connected to the loudspeaker."
     due = now["at"] + seconds
-    deadline = time.monotonic() + 2 * seconds + 5
+    deadline = time.monotonic() + seconds + GIVE_UP_SECONDS
     while now["at"] < due:
         assert time.monotonic() < deadline, f"The loudspeaker's clock stands at {now['at']} s: it is {now['state']}."
         await asyncio.sleep(0.05)
@@ -164,7 +215,7 @@ async def loudest(page: Page, since: float = 0.0) -> float:
     return await page.evaluate("(since) => tap.loudest(since)", since)
 
 
-async def wait_for_state(page: Page, *states: str, timeout: float = 15) -> None:
+async def wait_for_state(page: Page, *states: str, timeout: float = GIVE_UP_SECONDS) -> None:
     # Not wait_for_function: it evaluates a string, which a strict content security policy forbids.
     wanted = ", ".join(f'body[data-state="{state}"]' for state in states)
     await page.locator(wanted).wait_for(timeout=timeout * 1000)

@@ -1,22 +1,40 @@
-"""One emulator, one Open-Meteo, one server for all browser tests of a worker; every test has its own Chromium."""
+"""One emulator, one Open-Meteo, one server and a few Chromiums for all browser tests of a worker.
+
+Every test has a browser context of its own. All run in one event loop, because Playwright's objects belong to theirs.
+"""
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from sessions_app.emulator import emulator_in_thread
 from tests.open_meteo import OpenMeteo, open_meteo
 from tests.server import ROOT, Server, free_port
 
+from .browser import browsers
 from .far_end import FarEnd
 from .sound import MICROPHONE_RATE, write_wave
 from .static_server import serve
 
-CLASSIC_CLIENT = Path(__file__).parent / "classic_client"
+FOLDER = Path(__file__).parent
+CLASSIC_CLIENT = FOLDER / "classic_client"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(FOLDER) and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", autouse=True)
+async def _browsers() -> AsyncIterator[None]:
+    yield
+    await browsers.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,6 +85,7 @@ def make_server(emulator, weather_service, allowed_origin, tmp_path_factory) -> 
     prepared = [Path(kept)] if kept and Path(kept).exists() else []
     # Without a key the server looks for the emulator's certificate authority here.
     ca_file = ROOT / "var" / f"emulator-ca-{emulator.port}.pem"
+    ca_file.parent.mkdir(exist_ok=True)
     if Path(emulator.ca_file) != ca_file:
         shutil.copyfile(emulator.ca_file, ca_file)
 

@@ -6,6 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from playwright.async_api import Page
 
+from tests.waiting import GIVE_UP_SECONDS
+
 from .browser import open_page
 from .page import lines, type_message
 
@@ -38,7 +40,7 @@ def open_faulty(*switches: str, script: str = "", **options) -> AbstractAsyncCon
     return open_page(*switches, script=DEVICES + script, **options)
 
 
-async def notice(page: Page, sentence: str, action: str | None = None, *, timeout: float = 10) -> None:
+async def notice(page: Page, sentence: str, action: str | None = None, *, timeout: float = GIVE_UP_SECONDS) -> None:
     """The notice with this sentence is there, with the button that is called `action`; with none if None."""
     await page.locator("#notice:not([hidden])", has_text=sentence).wait_for(timeout=timeout * 1000)
     button = page.locator("#notice-action")

@@ -9,6 +9,7 @@ from typing import Any
 from playwright.async_api import Page, WebSocket
 
 from tests.server import Server
+from tests.waiting import GIVE_UP_SECONDS
 
 
 class Wire:
@@ -75,7 +76,7 @@ async def choose(page: Page, **choices: str | bool) -> None:
     await page.get_by_role("button", name="Save").click()
 
 
-async def tool_card(page: Page, name: str, *, status: str = "done", timeout: float = 20) -> dict[str, Any]:
+async def tool_card(page: Page, name: str, *, status: str = "done", timeout: float = GIVE_UP_SECONDS) -> dict[str, Any]:
     """The card of the newest call of that tool, once it has come to `status`: its arguments, and result or error."""
     card = page.locator(f".tool details[data-status={status}]", has=page.get_by_text(name, exact=True)).last
     await card.wait_for(timeout=timeout * 1000)
@@ -92,10 +93,10 @@ async def lines(page: Page, *, speaker: str) -> list[str]:
     return await page.locator(f".line-{speaker} p").all_text_contents()
 
 
-async def until(condition: Callable[[], Any], what: str = "It did not happen", *, timeout: float = 10) -> Any:
-    """Polls a process outside until `condition` is true; returns what it gave. `what` it means if that never comes."""
-    deadline = time.monotonic() + timeout
+async def until(condition: Callable[[], Any], what: str = "it happens") -> Any:
+    """Poll a process outside until `condition` is true; return what it gave. `what` stands in the failure."""
+    deadline = time.monotonic() + GIVE_UP_SECONDS
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what} in time."
-        await asyncio.sleep(0.05)
+        assert time.monotonic() < deadline, f"Not within {GIVE_UP_SECONDS:g} s: {what}"
+        await asyncio.sleep(0.02)
     return value

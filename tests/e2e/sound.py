@@ -8,6 +8,8 @@ import numpy as np
 from sessions_app.emulator.speech import synthesise
 
 MICROPHONE_RATE = 48_000
+PATIENCE = 12.0
+"""Seconds after which a question is asked again: longer than its answer takes to begin, on a busy machine too."""
 
 
 def silence(seconds: float, rate: int = MICROPHONE_RATE) -> bytes:
@@ -27,6 +29,14 @@ def write_wave(path: Path, *pieces: bytes, rate: int = MICROPHONE_RATE) -> Path:
         file.setframerate(rate)
         file.writeframes(b"".join(pieces))
     return path
+
+
+def asked_until_answered(path: Path, question: str, *, before: float = 1.5) -> Path:
+    """A question, and what a person does who was not understood: it is asked again, after a while.
+
+    Chromium's fake microphone loses sound when all cores are busy. Mute, or close the microphone, once it was answered.
+    """
+    return write_wave(path, silence(before), *[speak(question), silence(PATIENCE)] * 8)
 
 
 def samples(pcm: bytes) -> np.ndarray:

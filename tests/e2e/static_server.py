@@ -17,7 +17,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 def serve(folder: Path) -> Iterator[str]:
     """Yields the origin, such as http://127.0.0.1:40123."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=[0.01], daemon=True)  # it stops as soon as it is told to
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -48,7 +48,7 @@ async def turn_ended(wire: Wire, how: str, count: int = 1) -> None:
     def ended() -> list[dict]:
         return [m for m in wire.received if m["type"] == "turn" and m["data"]["state"] == how]
 
-    await until(lambda: len(ended()) >= count, timeout=30)
+    await until(lambda: len(ended()) >= count)
 
 
 async def test_speech_stops_a_reply(server, far_end, tmp_path):
@@ -59,13 +59,13 @@ async def test_speech_stops_a_reply(server, far_end, tmp_path):
         await type_message(page, "Tell me a long story")
         await wait_for_state(page, "speaking")
         await page.click("#start")  # the wave begins with the microphone, in mid-story
-        await wait_for_state(page, "interrupted", timeout=20)
+        await wait_for_state(page, "interrupted")
         await page.locator(".line-model[data-interrupted] s").wait_for()
         assert "interrupted" in await page.locator(".line-model[data-interrupted] .speaker").text_content()
         assert (await tool_card(page, "get_weather"))["arguments"]["location"] == "New York"
         await turn_ended(wire, "complete")
         await assert_only_the_next_reply_sounds(page, far_end.replies[-1])
-        await wait_for_state(page, "listening", timeout=40)
+        await wait_for_state(page, "listening")
         await page.click("#end")
     session = await until(lambda: (seen := server.session(wire.session_id))["status"] == "ended" and seen)
     told = [entry for entry in session["transcript"] if entry["role"] == "model"]
@@ -104,7 +104,7 @@ async def test_escape_stops_a_reply_and_the_next_one_plays(server, far_end):
         await type_message(page, "Hello")
         await turn_ended(wire, "complete")
         await assert_only_the_next_reply_sounds(page, far_end.replies[-1])
-        await wait_for_state(page, "listening", timeout=40)
+        await wait_for_state(page, "listening")
         assert len(await lines(page, speaker="model")) == 2
 
 

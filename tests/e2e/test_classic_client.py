@@ -29,7 +29,7 @@ async def test_classic_conversation_from_another_origin(server, allowed_origin, 
         assert call["name"] == "get_weather"
         assert call["args"]["location"] == "New York"
         await page.wait_for_function("() => classic.messages.some(({ type, data }) => type === 'transcription'"
-                                     " && data.isFinal && !data.isUser)", timeout=60_000)  # fmt: skip
+                                     " && data.isFinal && !data.isUser)")  # fmt: skip
         heard = await page.evaluate("() => classic.audio")
         assert len(heard) > 24_000
         assert max(heard) > 3000
@@ -41,7 +41,7 @@ async def test_classic_conversation_from_another_origin(server, allowed_origin, 
         # Speaking over a reply stops what is scheduled already.
         await page.evaluate("""() => classic.socket.send(
           JSON.stringify({ type: "text", data: { text: "Tell me a long story" } }))""")
-        await page.wait_for_function("() => classic.interrupts > 0", timeout=60_000)
+        await page.wait_for_function("() => classic.interrupts > 0")
         session_id = await page.evaluate("() => classic.sessionId")
         await page.click("#leave")
         await page.locator("#status", has_text="CLOSED").wait_for()

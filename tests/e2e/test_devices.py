@@ -1,6 +1,6 @@
 """Which microphones, speakers and cameras the page offers."""
 
-import pytest
+import pytest_asyncio
 
 from .blank import open_blank, until_in
 from .browser import FAKE_MICROPHONE
@@ -24,7 +24,7 @@ window.plug = (...all) => {
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page():
     async with open_blank(*FAKE_MICROPHONE, script=LISTED) as page:
         await page.evaluate(SETUP)
@@ -81,7 +81,7 @@ async def test_page_that_may_not_list_devices():
     refused = (
         "if (navigator.mediaDevices) navigator.mediaDevices.enumerateDevices = async () => { throw new Error(); };"
     )
-    insecure = [*FAKE_MICROPHONE, "--host-resolver-rules=MAP voice.test 127.0.0.1"]
+    insecure = [*FAKE_MICROPHONE]
     for host in ("127.0.0.1", "voice.test"):
         async with open_blank(*insecure, host=host, script=refused) as page:
             await page.evaluate(SETUP)

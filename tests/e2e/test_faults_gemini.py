@@ -72,13 +72,13 @@ async def test_what_gemini_does_in_mid_conversation(gemini, server):
 
         silence = gemini.faults.add("silence", at="input")
         await type_message(page, "Hello")
-        await notice(page, "Gemini did not answer. Say it again", timeout=20)
+        await notice(page, "Gemini did not answer. Say it again")
         gemini.faults.remove(silence)
         await typing_works(page, "What can you do?")
 
         gemini.faults.add("refuse_upgrade", status=429)
         gemini.abort_all()
-        await notice(page, "Gemini's quota for this server's key is used up", "Try again", timeout=20)
+        await notice(page, "Gemini's quota for this server's key is used up", "Try again")
         await wait_for_state(page, "error")
         assert await lines(page, speaker="user") == ["Who are you?", "Hello", "What can you do?"]
         gemini.faults.clear()
@@ -118,7 +118,7 @@ async def test_gemini_that_cannot_be_reached(server_without_gemini):
     async with open_page() as page:
         wire = await open_voice_page(page, server_without_gemini)
         await type_message(page, "Hello")
-        await wait_for_state(page, "error", timeout=60)
+        await wait_for_state(page, "error")
         reason = next(m["data"]["reason"] for m in wire.received if m["data"].get("status") == "ERROR")
         assert "cannot be reached" in reason
         await notice(page, reason, "Try again")

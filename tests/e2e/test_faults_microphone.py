@@ -89,7 +89,7 @@ async def test_microphone_is_unplugged_in_mid_conversation(way, server, quiet_ro
         await page.keyboard.up(" ")
         if way == "manual":  # the emulator answers also what it did not understand, such as a quiet room
             await page.locator(".line-model").nth(1).wait_for()
-            await wait_for_state(page, "listening", timeout=40)
+            await wait_for_state(page, "listening")
         await typing_works(page, "Hello")
         frames = len(wire.sent_frames)
         await page.context.grant_permissions(["microphone"])
@@ -107,7 +107,7 @@ async def test_microphone_is_unplugged_in_mid_conversation(way, server, quiet_ro
 async def test_insecure_page(make_server):
     port = str(free_port())
     server = make_server(PORT=port, ALLOWED_HOSTS="voice.test,localhost", ALLOWED_ORIGINS=f"http://voice.test:{port}")
-    async with open_page(*FAKE_MICROPHONE, "--host-resolver-rules=MAP voice.test 127.0.0.1") as page:
+    async with open_page(*FAKE_MICROPHONE) as page:
         await page.goto(f"http://voice.test:{server.port}")
         await page.click("#start")
         await notice(page, "https://")
@@ -135,7 +135,7 @@ async def test_dead_microphone(server, tmp_path):
     async with open_page(microphone=wave) as page:
         await open_voice_page(page, server)
         await page.click("#start")
-        await notice(page, "We hear nothing", "Settings", timeout=15)
+        await notice(page, "We hear nothing", "Settings")
         await press_settings(page)
         await typing_works(page)
 
@@ -145,7 +145,7 @@ async def test_microphone_that_wakes_up_takes_the_warning_away(server, tmp_path)
     async with open_page(microphone=wave) as page:
         await open_voice_page(page, server)
         await page.click("#start")
-        await notice(page, "We hear nothing", "Settings", timeout=15)
+        await notice(page, "We hear nothing", "Settings")
         await no_notice(page)
 
 

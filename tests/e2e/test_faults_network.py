@@ -45,7 +45,7 @@ async def test_server_goes_away_in_mid_reply_and_comes_back(frail, quiet_room):
             begun = await lines(page, speaker="model")
             await type_message(page, "Who are you?")  # it waits
             frail.start()
-        await wait_for_state(page, "listening", "thinking", "speaking", timeout=20)
+        await wait_for_state(page, "listening", "thinking", "speaking")
         await page.locator(".line-model").nth(len(begun)).wait_for()
         assert await lines(page, speaker="user") == ["Tell me a long story", "Who are you?"]
         assert (await lines(page, speaker="model"))[: len(begun)] == begun
@@ -98,7 +98,7 @@ async def test_server_that_is_away_for_long(frail, quiet_room):
         frail.stop(signal.SIGKILL)
         await wait_for_state(page, "reconnecting")
         await type_message(page, "Hello")
-        await notice(page, "five attempts did not bring it back", "Try again", timeout=40)
+        await notice(page, "five attempts did not bring it back", "Try again")
         assert await live_tracks(page) == 0
         assert await page.input_value("#text") == "Hello"
         assert await lines(page, speaker="user") == ["Who are you?"]

@@ -19,19 +19,19 @@ BUSY = "All lines are busy."
 
 async def saved(wire: Wire) -> None:
     """The first turn stands in the database, where a page that is loaded anew finds it."""
-    await until(lambda: any(said["data"].get("state") == "complete" for said in wire.received), timeout=30)
+    await until(lambda: any(said["data"].get("state") == "complete" for said in wire.received))
 
 
 @pytest.fixture(scope="module")
 def small(make_server) -> Server:
-    """Two browsers at once, for a few seconds."""
-    return make_server(SESSIONS_PER_PROCESS="2", SESSION_LONGEST="8")
+    """Two browsers at once, for so long that an answer fits in on a busy machine."""
+    return make_server(SESSIONS_PER_PROCESS="2", SESSION_LONGEST="20")
 
 
 @pytest.fixture(scope="module")
 def own(make_server) -> Server:
     """It pauses soon; the tests of this file also stop it, and leave it running."""
-    return make_server(SESSION_IDLE_TIMEOUT="3")
+    return make_server(SESSION_IDLE_TIMEOUT="10")
 
 
 async def test_session_that_is_ended_elsewhere(server):
@@ -82,7 +82,7 @@ async def test_nobody_speaks_for_long(own):
     async with open_faulty() as page:
         wire = await open_voice_page(page, own)
         await typing_works(page)
-        await notice(page, "Nothing was said for 3 seconds: the conversation was paused. Press Start", "Start")
+        await notice(page, "Nothing was said for 10 seconds: the conversation was paused. Press Start", "Start")
         await wait_for_state(page, "error")
         await page.click("#notice-action")
         await wait_for_state(page, "listening")
@@ -96,7 +96,7 @@ async def test_conversation_that_lasts_too_long(small):
     async with open_faulty() as page:
         wire = await open_voice_page(page, small)
         await typing_works(page)
-        await notice(page, "A conversation lasts at most 8 seconds. Start a new one", "Start", timeout=20)
+        await notice(page, "A conversation lasts at most 20 seconds. Start a new one", "Start")
         await typing_works(page, "Hello")
         assert len(set(wire.urls)) == 2
 
@@ -159,7 +159,7 @@ async def test_quota(make_server):
         await type_message(page, "Hello")
         await page.locator(".line-model").wait_for()
         for _ in range(2):
-            await notice(page, "Today's 1 tokens are used up. You can go on in ", "Try again", timeout=20)
+            await notice(page, "Today's 1 tokens are used up. You can go on in ", "Try again")
             assert await countdown.inner_text() == ""
             await wait_for_state(page, "error")
             assert await live_tracks(page) == 0

@@ -1,7 +1,5 @@
 """The page fits, in every size, light and dark, empty and in use."""
 
-import pytest
-
 from .browser import DENIED_MICROPHONE, open_page
 from .page import open_voice_page, tool_card, type_message
 
@@ -28,30 +26,38 @@ async def assert_fits(page, size) -> None:
     assert await page.evaluate(SMALL) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-async def test_page_fits(size, scheme, server):
-    viewport = {"width": size[0], "height": size[1]}
-    async with open_page(viewport=viewport, color_scheme=scheme) as page:
+async def assert_fits_everywhere(page, sizes) -> None:
+    for width, height in sizes:
+        await page.set_viewport_size({"width": width, "height": height})
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            await assert_fits(page, (width, height))
+
+
+async def test_page_fits(server):
+    async with open_page(tap=False) as page:
         await open_voice_page(page, server)
-        await assert_fits(page, size)
+        await assert_fits_everywhere(page, SIZES)
         await type_message(page, "What's the weather in Tokyo?")
         await tool_card(page, "get_weather", status="failed")
-        await assert_fits(page, size)
-        # The whole of the newest line can be seen.
-        room = await page.locator(".scroller").bounding_box()
-        assert room["height"] >= 90
+        await assert_fits_everywhere(page, SIZES)
+        for width, height in SIZES:
+            await page.set_viewport_size({"width": width, "height": height})
+            # The whole of the newest line can be seen.
+            room = await page.locator(".scroller").bounding_box()
+            assert room["height"] >= 90
 
 
-@pytest.mark.parametrize("size", [*SIZES, (1280, 640)], ids=lambda size: f"{size[0]}x{size[1]}")
-async def test_page_fits_with_an_error(size, server):
-    async with open_page(*DENIED_MICROPHONE, viewport={"width": size[0], "height": size[1]}) as page:
+async def test_page_fits_with_an_error(server):
+    async with open_page(*DENIED_MICROPHONE, tap=False) as page:
         await open_voice_page(page, server)
         await page.click("#start")
         await page.locator("#notice").wait_for()
-        await assert_fits(page, size)
-        stage = await page.locator(".stage").bounding_box()
-        for part in ("#orb", "#label", "#hint"):
-            box = await page.locator(part).bounding_box()
-            assert stage["y"] <= box["y"]
-            assert box["y"] + box["height"] <= stage["y"] + stage["height"]
+        for width, height in [*SIZES, (1280, 640)]:
+            await page.set_viewport_size({"width": width, "height": height})
+            await assert_fits(page, (width, height))
+            stage = await page.locator(".stage").bounding_box()
+            for part in ("#orb", "#label", "#hint"):
+                box = await page.locator(part).bounding_box()
+                assert stage["y"] <= box["y"]
+                assert box["y"] + box["height"] <= stage["y"] + stage["height"]

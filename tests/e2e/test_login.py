@@ -9,7 +9,7 @@ from playwright.async_api import Page
 from tests.server import Server
 
 from .browser import open_page, wait_for_state
-from .faults import notice
+from .faults import clock_held, notice
 from .looks import Looks
 from .page import lines, open_voice_page, type_message
 
@@ -51,15 +51,18 @@ async def test_a_person_logs_in_and_out(guarded, script):
 
 async def test_who_is_logged_in_converses_and_who_is_not_any_more_is_led_back(guarded):
     async with open_page() as page:
+        await page.clock.install()
         await enter(page, guarded)
         await type_message(page, "Who are you?")
         await wait_for_state(page, "speaking")
-        await wait_for_state(page, "listening", timeout=40)
+        await wait_for_state(page, "listening")
         # The cookie is gone, and the next connection is refused (4401): the page says so, and keeps what was said.
         await page.context.clear_cookies()
-        guarded.stop(signal.SIGKILL)
-        guarded.start()
-        await notice(page, "You are not logged in any more.", "Log in", timeout=40)
+        async with clock_held(page):
+            guarded.stop(signal.SIGKILL)
+            await wait_for_state(page, "reconnecting")
+            guarded.start()
+        await notice(page, "You are not logged in any more.", "Log in")
         assert await lines(page, speaker="user") == ["Who are you?"]
         await page.click("#notice-action")
         await log_in(page)
@@ -67,7 +70,7 @@ async def test_who_is_logged_in_converses_and_who_is_not_any_more_is_led_back(gu
         await page.wait_for_url(f"{guarded.url}/")
         await page.get_by_text("Who are you?").first.wait_for()
         await page.click("#start")
-        await wait_for_state(page, "listening", timeout=40)
+        await wait_for_state(page, "listening")
 
 
 # As another tab would: this one is not left.
@@ -83,7 +86,7 @@ async def test_logging_out_elsewhere_ends_the_conversation_and_the_page_does_not
         await type_message(page, "Who are you?")
         await wait_for_state(page, "speaking")
         await page.evaluate(LOG_OUT)
-        await notice(page, "You are not logged in any more.", "Log in", timeout=40)
+        await notice(page, "You are not logged in any more.", "Log in")
         assert await lines(page, speaker="user") == ["Who are you?"]
 
 

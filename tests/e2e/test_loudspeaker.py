@@ -15,7 +15,7 @@ async def ask(page, wire: Wire, far_end: FarEnd, text: str) -> np.ndarray:
     """The reply, once Gemini has sent all of it and it came to the page as it was."""
     before = len(far_end.replies)
     await type_message(page, text)
-    await until(lambda: len(far_end.replies) > before, timeout=30)
+    await until(lambda: len(far_end.replies) > before)
     sent = b"".join(far_end.replies)
     await until(lambda: sum(map(len, wire.received_audio)) >= len(sent))
     assert b"".join(wire.received_audio) == sent

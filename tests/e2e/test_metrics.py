@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from django.template.loader import render_to_string
 
 from .blank import open_blank
@@ -54,13 +55,13 @@ CONVERSATION = [
 ]  # fmt: skip
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page():
     async with open_blank() as page:
         yield page
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def drawer():
     async with open_drawer() as page:
         yield page

@@ -52,7 +52,7 @@ async def test_a_typed_conversation_is_held_with_files_that_are_hashed_compresse
         assert await page.locator("#offline").is_hidden()
         await type_message(page, "Who are you?")
         await wait_for_state(page, "speaking")
-        await wait_for_state(page, "listening", timeout=40)
+        await wait_for_state(page, "listening")
         assert await loudest(page) > 0.1
         assert await lines(page, speaker="user") == ["Who are you?"]
         assert (await lines(page, speaker="model"))[0].strip()

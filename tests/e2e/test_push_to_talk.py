@@ -11,6 +11,7 @@ import pytest
 from tests.server import ROOT, Server
 
 from .browser import open_page, wait_for_state
+from .faults import clock_held
 from .page import Wire, choose, lines, open_voice_page, tool_card, type_message, until
 from .sound import MICROPHONE_RATE, samples, silence, speak, write_wave
 
@@ -60,7 +61,7 @@ async def until_heard(wire: Wire, since: int = 0) -> None:
         said = np.abs(samples(b"".join(frame for _, frame in wire.sent_frames[since:])))
         return len(said) > 16_000 and said.max() > 0.05 and said[-16_000:].max() < 0.02
 
-    await until(is_over, timeout=30)
+    await until(is_over)
 
 
 def tone(seconds: float) -> bytes:
@@ -76,7 +77,7 @@ async def test_space_is_held_in_a_reply_which_stops_and_what_was_asked_is_answer
         wire = await open_voice_page(page, server)
         await type_message(page, "Who are you?")
         await wait_for_state(page, "speaking")
-        await wait_for_state(page, "listening", timeout=40)
+        await wait_for_state(page, "listening")
         await choose(page, activityDetection="manual")
         await until(lambda: len(wire.urls) == 2)
         await wait_for_state(page, "listening")
@@ -100,7 +101,7 @@ async def test_space_is_held_in_a_reply_which_stops_and_what_was_asked_is_answer
         assert (await tool_card(page, "get_weather"))["arguments"]["location"] == "New York"
         await page.locator(".line-model[data-interrupted] s").wait_for()
         await wait_for_state(page, "speaking")
-        await wait_for_state(page, "listening", timeout=40)
+        await wait_for_state(page, "listening")
         (said,) = talks(wire)
         received = emulator.sessions[-1].messages("realtimeInput")
         marks = [key for message in received for key in message if key.startswith("activity")]
@@ -245,25 +246,25 @@ async def test_server_is_lost_while_the_key_is_held(make_server, emulator, tmp_p
     wave = write_wave(tmp_path / "tone.wav", tone(120))
     server = make_server()
     async with open_page(microphone=wave) as page:
-        # The jitter: five attempts in 40 s and more, for a machine that takes long to start a server.
-        await page.add_init_script("Math.random = () => 5")
+        await page.clock.install()
         wire = await open_voice_page(page, server)
         await choose(page, activityDetection="manual")
         await page.click("#start")
         await wait_for_state(page, "listening")
         await page.keyboard.down("Space")
         await until(lambda: talks(wire) and talks(wire)[0])
-        server.stop(signal.SIGKILL)
-        await wait_for_state(page, "reconnecting")
-        server.start()
-        await wait_for_state(page, "listening", timeout=60)
+        async with clock_held(page):
+            server.stop(signal.SIGKILL)
+            await wait_for_state(page, "reconnecting")
+            server.start()
+        await wait_for_state(page, "listening")
         assert await page.locator("body[data-talking]").count() == 0
         assert len(talks(wire)) == 1
         await page.keyboard.up("Space")
         await page.keyboard.down("Space")
         await until(lambda: len(talks(wire)) == 2 and len(talks(wire)[1]) > 20)
         await page.keyboard.up("Space")
-        await page.locator(".line-model").first.wait_for(timeout=20_000)  # a tone is answered, too
+        await page.locator(".line-model").first.wait_for()  # a tone is answered, too
         assert ends(wire) == 1
         received = emulator.sessions[-1].messages("realtimeInput")
         marks = [key for message in received for key in message if key.startswith("activity")]
@@ -278,7 +279,7 @@ async def test_gemini_is_lost_while_the_key_is_held(server, emulator, tmp_path):
         await choose(page, activityDetection="manual")
         await type_message(page, "Who are you?")
         await wait_for_state(page, "speaking")
-        await wait_for_state(page, "listening", timeout=40)
+        await wait_for_state(page, "listening")
         await page.click("#start")
         await page.locator("#talk").wait_for()
         await page.keyboard.down("Space")

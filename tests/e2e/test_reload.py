@@ -12,7 +12,7 @@ async def test_what_was_said_is_back_and_start_goes_on(server):
         await type_message(page, "What's the weather in Berlin?")
         card = await tool_card(page, "get_weather")
         await wait_for_state(page, "speaking")
-        await wait_for_state(page, "listening", timeout=40)
+        await wait_for_state(page, "listening")
         await type_message(page, "Tell me a long story")
         await wait_for_state(page, "speaking")
         await page.keyboard.press("Escape")
@@ -42,7 +42,7 @@ async def test_what_was_said_is_back_and_start_goes_on(server):
         assert wire.session_id == session
         await page.click("#pause")
         await type_message(page, "What did I say before?")
-        await page.locator(".line-model", has_text="Tell me a long story").wait_for(timeout=20_000)
+        await page.locator(".line-model", has_text="Tell me a long story").wait_for()
         assert len(await lines(page, speaker="user")) == 3
 
         await page.click("#end")
@@ -51,7 +51,7 @@ async def test_what_was_said_is_back_and_start_goes_on(server):
         await page.locator("body[data-ready]").wait_for()
         assert await page.inner_text("#hint") == "Press Start and speak, or type"
         await type_message(page, "Who are you?")
-        await page.locator(".line-model").wait_for(timeout=20_000)
+        await page.locator(".line-model").wait_for()
         assert wire.session_id != session
 
         # It ends elsewhere while nobody looks: the page does not offer it.
@@ -63,5 +63,5 @@ async def test_what_was_said_is_back_and_start_goes_on(server):
             await page.evaluate("() => new Promise(requestAnimationFrame)")
         assert await lines(page, speaker="user") == []
         await type_message(page, "Who are you?")
-        await page.locator(".line-model").wait_for(timeout=20_000)
+        await page.locator(".line-model").wait_for()
         assert wire.session_id != ended

@@ -8,6 +8,8 @@ from itertools import pairwise
 
 import pytest
 
+from tests.waiting import GIVE_UP_SECONDS
+
 from .blank import open_blank, until_in
 from .browser import DENIED_MICROPHONE, FAKE_MICROPHONE, NO_MICROPHONE
 
@@ -79,7 +81,7 @@ async def open_sharing(*switches, **options):
 
 
 async def pictures(page, count: int) -> list[dict]:
-    await until_in(page, f"pictures.length >= {count}", timeout=30)
+    await until_in(page, f"pictures.length >= {count}")
     return await page.evaluate("() => pictures")
 
 
@@ -285,14 +287,14 @@ async def test_browser_that_cannot_share_its_screen():
 
 @pytest.mark.parametrize("kind", ["camera", "screen"])
 async def test_insecure_page(kind):
-    switches = [*FAKE_CAMERA, "--host-resolver-rules=MAP voice.test 127.0.0.1"]
+    switches = FAKE_CAMERA
     async with open_sharing(*switches, host="voice.test") as page:
         assert await page.evaluate("(kind) => start(kind)", kind) == "Problem insecure"
 
 
 async def test_shared_tab_is_seen_until_it_is_closed():
     switches = ["--use-fake-device-for-media-stream", "--auto-select-tab-capture-source-by-title=Shared"]
-    async with open_sharing(*switches) as page, asyncio.timeout(60):
+    async with open_sharing(*switches) as page, asyncio.timeout(GIVE_UP_SECONDS):
         async with page.expect_popup() as opened:
             await page.evaluate("() => void open('about:blank')")
         shared = await opened.value

@@ -19,7 +19,7 @@ async def test_camera_then_screen_then_the_end(server, emulator):
         assert await live_tracks(page) == []
         await type_message(page, "Who are you?")
         await wait_for_state(page, "speaking")
-        await wait_for_state(page, "listening", timeout=40)
+        await wait_for_state(page, "listening")
 
         await page.click("#camera")
         await page.locator("#preview").wait_for()
@@ -46,7 +46,7 @@ async def test_camera_then_screen_then_the_end(server, emulator):
         assert session.images["type"] == "jpeg"
         assert session.images["bytes"] == len(base64.b64decode(images()[-1]["data"]))
         await type_message(page, "What do you see?")
-        await page.locator(".line-model", has_text=f"I have received {len(images())} pictures").wait_for(timeout=20_000)
+        await page.locator(".line-model", has_text=f"I have received {len(images())} pictures").wait_for()
         assert len(await lines(page, speaker="model")) == 2
 
         for stop in (lambda: page.keyboard.press("c"), lambda: page.click("#camera"), lambda: page.click("#end")):

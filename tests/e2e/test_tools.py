@@ -11,6 +11,7 @@ from tests.reliability.conftest import SCRIPT
 from tests.server import Server
 
 from .browser import open_page, wait_for_state
+from .faults import clock_held
 from .page import open_voice_page, tool_card, type_message, until
 
 
@@ -103,12 +104,15 @@ async def test_a_tool_that_runs_while_the_page_is_loaded_anew(asking_server, tra
 async def test_a_tool_whose_server_was_killed_runs_no_more(asking_server, trace):
     Path(f"{trace}.books").unlink(missing_ok=True)
     async with open_page() as page:
+        await page.clock.install()
         wire = await open_voice_page(page, asking_server)
         await type_message(page, "wait for books")
         await page.locator('.tool details[data-status="running"]').wait_for()
         await until(lambda: asking_server.session(wire.session_id)["toolCalls"])  # its row is written
-        asking_server.stop(signal.SIGKILL)
-        asking_server.start()
+        async with clock_held(page):
+            asking_server.stop(signal.SIGKILL)
+            await wait_for_state(page, "reconnecting")
+            asking_server.start()
         assert (await tool_card(page, "wait_for", status="cancelled"))["error"] == "The server stopped during the call."
         [call] = asking_server.session(wire.session_id)["toolCalls"]
         assert call["status"] == "cancelled"

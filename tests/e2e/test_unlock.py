@@ -78,7 +78,7 @@ async def test_sound_that_is_held_back_comes_with_a_button(server):
         await open_voice_page(page, server)
         await page.get_by_role("button", name="Who are you?").click()
         await page.locator("#notice:not([hidden])", has_text="The browser holds the sound back").wait_for()
-        await page.locator(".line-model").wait_for(timeout=20_000)  # the text comes meanwhile
+        await page.locator(".line-model").wait_for()  # the text comes meanwhile
         assert await loudest(page) == 0
         await page.evaluate("() => (window.allowed = true)")
         await page.get_by_role("button", name="Turn sound on").click()

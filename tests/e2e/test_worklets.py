@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from .browser import open_page
 from .sound import find
@@ -60,7 +61,7 @@ async ({ seconds, steps, from = 0 }) => {
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page():
     with serve(STATIC) as origin:
         async with open_page(tap=False) as page:

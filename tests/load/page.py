@@ -22,7 +22,7 @@ import httpx2
 import psutil
 import pytest
 
-from tests.e2e.browser import FAKE_MICROPHONE, chromium, open_page, wait_for_state
+from tests.e2e.browser import FAKE_MICROPHONE, browsers, chromium, open_page, wait_for_state
 from tests.e2e.sound import MICROPHONE_RATE, silence, speak, write_wave
 from tests.open_meteo import open_meteo
 from tests.server import UVICORN, Server, free_port
@@ -78,6 +78,12 @@ class PageBench:
                 server.stop()
 
     async def run(self, url: str) -> dict:
+        try:
+            return await self._run(url)
+        finally:
+            await browsers.close()
+
+    async def _run(self, url: str) -> dict:
         pieces = [part for pause, words in QUESTIONS for part in (silence(pause), words and speak(words))]
         wave = write_wave(self.folder / "questions.wav", *filter(None, pieces))
         self.round = wave.stat().st_size / 2 / MICROPHONE_RATE
@@ -93,7 +99,7 @@ class PageBench:
             await asyncio.sleep(2)  # what loading leaves to do
             idle = await self.idle()
             await page.click("#start")
-            await wait_for_state(page, "listening", timeout=30)
+            await wait_for_state(page, "listening")
             conversed = await self.converse()
             output = await self.tap.output()
             busy = await self.while_busy()
