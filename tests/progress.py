@@ -29,8 +29,8 @@ class Progress:
         if not isinstance(report, pytest.TestReport):
             return None
         if report.when == "call" or report.skipped:
-            return report.outcome, "", ""
-        return "error" if report.failed else "", "", ""
+            return report.outcome, "", "" if report.passed else report.outcome.upper()
+        return ("error", "", "ERROR") if report.failed else ("", "", "")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         file = _file(report.nodeid)

@@ -15,11 +15,8 @@ async def connect(page, origin: str, server) -> None:
 
 
 async def test_classic_conversation_from_another_origin(server, allowed_origin, tmp_path):
-    wave = write_wave(
-        tmp_path / "question.wav",
-        silence(2), speak("What's the weather in New York?"), silence(9),
-        speak("Get analytics for the last week"), silence(60),
-    )  # fmt: skip
+    # Asked again and again: the answer takes longer than the pause, so somebody always speaks over it.
+    wave = write_wave(tmp_path / "q.wav", silence(2), *[speak("What's the weather in New York?"), silence(5)] * 15)
     async with open_page(microphone=wave, tap=False) as page:
         await connect(page, allowed_origin, server)
         await page.locator("#status", has_text="CONNECTED").wait_for()
@@ -35,13 +32,16 @@ async def test_classic_conversation_from_another_origin(server, allowed_origin, 
         assert max(heard) > 3000
         transcription = await page.evaluate(OF_TYPE, "transcription")
         said = "".join(piece["text"] for piece in transcription if piece["isUser"])
-        assert said.lower().startswith("what's the weather in new york")
+        assert "what is the weather in new york" in said.lower().replace("what's", "what is")
         assert all(piece["text"] == "" for piece in transcription if piece["isFinal"])
 
         # Speaking over a reply stops what is scheduled already.
         await page.evaluate("""() => classic.socket.send(
           JSON.stringify({ type: "text", data: { text: "Tell me a long story" } }))""")
-        await page.wait_for_function("() => classic.interrupts > 0")
+        await page.wait_for_function("""() => classic.messages.some(({ type, data }) =>
+          type === "transcription" && !data.isUser && data.text.includes("Once"))""")
+        before = await page.evaluate("() => classic.interrupts")
+        await page.wait_for_function("(before) => classic.interrupts > before", arg=before)
         session_id = await page.evaluate("() => classic.sessionId")
         await page.click("#leave")
         await page.locator("#status", has_text="CLOSED").wait_for()
