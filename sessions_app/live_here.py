@@ -62,6 +62,7 @@ class LiveConversation:
         self.options = ConnectData()
         self.task: asyncio.Task[Any] | None = None
         self._grace: asyncio.TimerHandle | None = None
+        self._began = False
         self._over = False
         self._listener = asyncio.create_task(
             control.listen(session_id, self.on_word, name=uuid.uuid4().hex), name="listener"
@@ -80,6 +81,7 @@ class LiveConversation:
 
     def start(self, bridge: Bridge, options: ConnectData) -> None:
         self.bridge, self.options = bridge, options
+        self._began = True
         self.task = asyncio.create_task(bridge.run(), name=f"conversation {self.session_id}")
         self.task.add_done_callback(self._conversation_ended)
 
@@ -117,6 +119,7 @@ class LiveConversation:
     def finish(self, reason: str) -> None:
         """The session itself ends, for ever."""
         self.bridge = None
+        self._began = False
         self.recorder.update(status=LiveSession.Status.ENDED, ended_at=timezone.now(), end_reason=reason)
         self.end()
 
@@ -125,7 +128,8 @@ class LiveConversation:
         if self._over:
             return
         self._over = True
-        paused = {"status": LiveSession.Status.PAUSED} if self.bridge else {}
+        # Though it may have ended before, by a limit or a failure: the session may be taken up again.
+        paused = {"status": LiveSession.Status.PAUSED} if self._began else {}
         self.recorder.update(held_by="", **paused)
         if self._grace:
             self._grace.cancel()

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import functools
 import json
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
+import psycopg
 import pytest
 from websockets.asyncio.client import connect
 
@@ -20,13 +22,22 @@ on_each_server = pytest.mark.parametrize("command", [UVICORN, DAPHNE], ids=["uvi
 
 
 def migrate(server: Server) -> None:
-    """Its database; an SQLite file that is not there yet is a copy of one that was migrated once."""
+    """Its database, if nobody has done it; an SQLite file that is not there yet is a copy of one that was migrated."""
     environ = server.environ()
     kind, _, file = environ["DATABASE_URL"].partition(":///")
     if kind == "sqlite" and not Path(file).exists():
         Path(file).write_bytes(_migrated(environ["DJANGO_SETTINGS_MODULE"]))
-    else:
+    elif not _is_migrated(environ["DATABASE_URL"]):
         server.manage("migrate", "--verbosity=0")
+
+
+def _is_migrated(url: str) -> bool:
+    kind, _, file = url.partition(":///")
+    if kind == "sqlite":
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            return bool(database.execute("SELECT 1 FROM sqlite_master WHERE name = 'django_migrations'").fetchall())
+    with psycopg.connect(url) as database:
+        return database.execute("SELECT to_regclass('django_migrations')").fetchone() != (None,)
 
 
 @functools.cache
@@ -36,13 +47,14 @@ def _migrated(settings: str) -> bytes:
         file = Path(folder) / "db.sqlite3"
         environment = {"DATABASE_URL": f"sqlite:///{file}", "DJANGO_SETTINGS_MODULE": settings}
         environment |= {"DEBUG": "1", "REDIS_URL": "", "GEMINI_API_KEY": "test"}
-        Server(0, environment, file.with_suffix(".log")).manage("migrate", "--verbosity=0")
+        Server(0, environment, file.with_suffix(".log"), forked=True).manage("migrate", "--verbosity=0")
         return file.read_bytes()
 
 
 @contextlib.contextmanager
 def running(environment: dict[str, str], command: list[str], log: Path) -> Iterator[Server]:
-    server = Server(free_port(), environment, log, command)
+    """A server that starts at once, with its database; it is stopped at the end."""
+    server = Server(free_port(), environment, log, command, forked=True)
     migrate(server)
     server.start()
     try:
@@ -56,9 +68,9 @@ async def call(
     server: Server,
     session_id: str = "",
     origin: str | None = "http://localhost:3000",
-    seconds: float = GIVE_UP_SECONDS,
+    seconds: float | None = GIVE_UP_SECONDS,
 ):
-    """A socket, for at most so many seconds."""
+    """A socket, for at most so many seconds; None: however long."""
     url = f"ws://127.0.0.1:{server.port}/ws?sessionId={session_id}"
     async with asyncio.timeout(seconds), connect(url, origin=origin, proxy=None) as socket:
         yield socket

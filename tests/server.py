@@ -5,14 +5,18 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import IO
 
 import httpx2
 
-ROOT = Path(__file__).resolve().parents[1]
-START_TIMEOUT = 90.0  # seconds; on a machine that is busy with other tests, too
+from tests.forked import ROOT, Forked
+from tests.waiting import GIVE_UP_SECONDS
+
 UVICORN = [
     "uvicorn", "gemlive_project.asgi:application", "--host", "127.0.0.1", "--port", "{port}", "--lifespan", "off",
     "--log-level", "warning", "--ws", "websockets-sansio", "--ws-per-message-deflate", "false",
@@ -28,15 +32,25 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@cache
+def client() -> httpx2.Client:
+    """For plain requests to servers: a client of its own for each would cost 20 ms of CPU."""
+    return httpx2.Client(verify=False, limits=httpx2.Limits(max_keepalive_connections=0), timeout=GIVE_UP_SECONDS)
+
+
 @dataclass
 class Server:
-    """A server with this project; `start` after `stop` goes on with the same port and data."""
+    """A server with this project; `start` after `stop` goes on with the same port and data.
+
+    `forked`: it starts at once (tests/forked.py), as do its commands; else it is a program like any other.
+    """
 
     port: int
     environment: dict[str, str]
     log: Path
     command: list[str] = field(default_factory=lambda: UVICORN)
-    process: subprocess.Popen | None = field(default=None, init=False)
+    forked: bool = False
+    process: "subprocess.Popen | Forked | None" = field(default=None, init=False)
 
     @property
     def url(self) -> str:
@@ -44,26 +58,33 @@ class Server:
 
     def manage(self, *arguments: str) -> str:
         """What the command prints."""
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT, env=self.environ(), check=True, capture_output=True, text=True, timeout=60,
-        ).stdout  # fmt: skip
+        command = ["manage.py", *arguments]
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            process = self._process(command, output, errors)
+            try:
+                status = process.wait(GIVE_UP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
+            printed, complaints = (file.seek(0) or file.read().decode() for file in (output, errors))
+        if status:
+            raise subprocess.CalledProcessError(status, command, printed, complaints)
+        return printed
 
     def start(self) -> None:
         command = [part.format(port=self.port) for part in self.command]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *command], cwd=ROOT, env=self.environ(), stdout=log, stderr=subprocess.STDOUT
-            )
-        deadline = time.monotonic() + START_TIMEOUT
+            self.process = self._process(command, log, log)
+        deadline = time.monotonic() + GIVE_UP_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
             try:
-                httpx2.get(f"http://127.0.0.1:{self.port}/health", headers={"Host": f"localhost:{self.port}"})
+                client().get(f"http://127.0.0.1:{self.port}/health", headers={"Host": f"localhost:{self.port}"})
                 return
             except httpx2.TransportError:
-                time.sleep(0.05)  # a process outside: there is nothing else to wait for
+                time.sleep(0.02)  # a process outside: there is nothing else to wait for
         self.stop()
         raise RuntimeError(f"The server did not start:\n{self.log.read_text()}")
 
@@ -72,7 +93,7 @@ class Server:
             return
         self.process.send_signal(how)
         try:
-            self.process.wait(10)
+            self.process.wait(GIVE_UP_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -80,7 +101,13 @@ class Server:
 
     def session(self, session_id: str) -> dict:
         """What REST says about a session."""
-        return httpx2.get(f"{self.url}/api/sessions/{session_id}").raise_for_status().json()
+        return client().get(f"{self.url}/api/sessions/{session_id}").raise_for_status().json()
+
+    def _process(self, command: list[str], stdout: IO[bytes], stderr: IO[bytes]) -> subprocess.Popen | Forked:
+        if self.forked:
+            return Forked(command, self.environ(), stdout, stderr)
+        program = [sys.executable, *([] if command[0].endswith(".py") else ["-m"]), *command]
+        return subprocess.Popen(program, cwd=ROOT, env=self.environ(), stdout=stdout, stderr=stderr)
 
     def environ(self) -> dict[str, str]:
         # pytest-django has put the tests' own settings into our environment.

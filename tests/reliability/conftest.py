@@ -9,6 +9,7 @@ import pytest
 from sessions_app.emulator import Emulator, emulator_in_thread
 from tests.processes import running
 from tests.server import UVICORN, Server
+from tests.waiting import wait_until
 
 SCRIPT = {
     "fallback": {"not_understood": "I did not understand."},
@@ -73,7 +74,7 @@ SCRIPT = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def own_emulator() -> Iterator[Emulator]:
     with emulator_in_thread(speed=0, script=SCRIPT, record_audio=True, bad_keys=["bad"]) as emulator:
         yield emulator
@@ -81,19 +82,21 @@ def own_emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def emulator(own_emulator: Emulator) -> Iterator[Emulator]:
-    """Nothing goes wrong at the beginning, nor after the test."""
+    """Nothing goes wrong at the beginning, nor after the test, and nobody of an earlier test is connected."""
     own_emulator.faults.clear()
+    wait_until(lambda: not own_emulator.sessions, "the connections of earlier tests are closed")
     yield own_emulator
     own_emulator.faults.clear()
 
 
-@pytest.fixture(scope="module")
-def module_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("reliability")
 
 
-@pytest.fixture(scope="module")
-def module_environment(module_folder: Path, own_emulator: Emulator) -> dict[str, str]:
+@pytest.fixture(scope="session")
+def server_environment(folder: Path, own_emulator: Emulator) -> dict[str, str]:
+    """Settings under which nothing happens by itself within a test: who tests a limit sets it."""
     return {
         "DJANGO_SETTINGS_MODULE": "tests.reliability.settings",
         "DEBUG": "1",
@@ -101,15 +104,17 @@ def module_environment(module_folder: Path, own_emulator: Emulator) -> dict[str,
         "GEMINI_API_KEY": "test",
         "GEMINI_BASE_URL": own_emulator.url,
         "GEMINI_CA_FILE": str(own_emulator.ca_file),
-        "GEMINI_SILENCE_TIMEOUT": "2",
-        "DATABASE_URL": f"sqlite:///{module_folder / 'db.sqlite3'}",
-        "DEMO_DATABASE_URL": f"sqlite:///{module_folder / 'shop.sqlite3'}",
+        "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
+        "DEMO_DATABASE_URL": f"sqlite:///{folder / 'shop.sqlite3'}",
         "REDIS_URL": "",
         "SECRET_KEY": "",
         "ALLOWED_HOSTS": "",
         "ALLOWED_ORIGINS": "http://localhost:3000",
-        "HOUSEKEEPING_SECONDS": "0.5",
-        "RELIABILITY_TRACE": str(module_folder / "trace"),
+        "QUOTA_ADDRESS": "",
+        "API_RATE_ANONYMOUS": "",
+        "API_RATE_SESSIONS": "",
+        "TOOLS_TIMEOUT": "300",
+        "RELIABILITY_TRACE": str(folder / "now" / "trace"),
     }
 
 
@@ -119,33 +124,49 @@ def command() -> list[str]:
     return UVICORN
 
 
-@pytest.fixture(scope="module")
-def servers(module_environment: dict[str, str], module_folder: Path) -> Iterator[Callable[[list[str]], Server]]:
+@pytest.fixture(scope="session")
+def servers(server_environment: dict[str, str], folder: Path) -> Iterator[Callable[[list[str]], Server]]:
     started: dict[str, Server] = {}
     with contextlib.ExitStack() as stack:
 
         def server(command: list[str]) -> Server:
             name = command[0]
             if name not in started:
-                log = module_folder / f"{name}.log"
-                started[name] = stack.enter_context(running(module_environment, command, log))
+                database = {"DATABASE_URL": f"sqlite:///{folder / name}.sqlite3"}
+                started[name] = stack.enter_context(running(server_environment | database, command, folder / name))
             return started[name]
 
         yield server
 
 
 @pytest.fixture
-def server(servers: Callable[[list[str]], Server], command: list[str]) -> Server:
-    """One of each kind for the tests of a module: each has its own session."""
+def server(servers: Callable[[list[str]], Server], command: list[str], emulator: Emulator) -> Server:
+    """One of each kind for all tests that do not stop it: each has its own session."""
     return servers(command)
 
 
 @pytest.fixture
-def trace(module_environment: dict[str, str]) -> Iterator["Trace"]:
-    trace = Trace(Path(module_environment["RELIABILITY_TRACE"]))
+def start(server_environment: dict[str, str], command: list[str], tmp_path: Path, emulator: Emulator):
+    """Servers of the test's own, on one database, with other settings."""
+
+    @contextlib.contextmanager
+    def start(database: str = f"sqlite:///{tmp_path / 'db.sqlite3'}", **environment: str) -> Iterator[Server]:
+        settings = server_environment | {"DATABASE_URL": database} | environment
+        with running(settings, command, tmp_path / "log") as server:
+            yield server
+
+    return start
+
+
+@pytest.fixture
+def trace(folder: Path, tmp_path: Path) -> Iterator["Trace"]:
+    """A tool that an earlier test has left behind writes to the trace of that test."""
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "now").symlink_to(tmp_path / "tools")
+    (tmp_path / "now").rename(folder / "now")
+    trace = Trace(tmp_path / "tools" / "trace")
     yield trace
-    for file in trace.path.parent.glob(f"{trace.path.name}*"):
-        file.unlink()
+    trace.release("over")
 
 
 class Trace:
@@ -159,5 +180,5 @@ class Trace:
         return self.path.read_text().splitlines() if self.path.exists() else []
 
     def release(self, thing: str) -> None:
-        """Let `wait_for(thing)` return."""
+        """Let the tool return that waits for `thing`."""
         Path(f"{self.path}.{thing}").touch()

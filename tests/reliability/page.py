@@ -8,6 +8,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.server import Server
+from tests.waiting import GIVE_UP_SECONDS
 
 ORIGIN = "http://localhost:3000"
 
@@ -27,7 +28,7 @@ class Page:
             proxy=None,
             subprotocols=["gemlive.v1"],
             compression=None,
-            open_timeout=20,
+            open_timeout=GIVE_UP_SECONDS,
             max_size=None,
         )
         return self
@@ -45,7 +46,7 @@ class Page:
             await self.socket.send(pcm[start : start + size])
             await asyncio.sleep(seconds_a_frame / speed)  # a microphone's own pace
 
-    async def until(self, kind: str, seconds: float = 20, **data: Any) -> dict:
+    async def until(self, kind: str, seconds: float = GIVE_UP_SECONDS, **data: Any) -> dict:
         """The next message of this type with these data; what is read on the way stays in `messages`."""
         async with asyncio.timeout(seconds):
             while True:
@@ -53,7 +54,7 @@ class Page:
                 if isinstance(message, dict) and message["type"] == kind and message["data"].items() >= data.items():
                     return message["data"]
 
-    async def until_said(self, words: str, seconds: float = 20) -> None:
+    async def until_said(self, words: str, seconds: float = GIVE_UP_SECONDS) -> None:
         """Read until the model has said these words, in however many pieces."""
         async with asyncio.timeout(seconds):
             while words not in self.said(by_user=False):
@@ -68,13 +69,13 @@ class Page:
         self.messages.append(message)
         return message
 
-    async def reconnected(self, times: int = 1, seconds: float = 20) -> None:
+    async def reconnected(self, times: int = 1, seconds: float = GIVE_UP_SECONDS) -> None:
         """Read until Gemini was connected anew so many times."""
         async with asyncio.timeout(seconds):
             while self.statuses.count("CONNECTED") <= times:
                 await self.receive()
 
-    async def until_closed(self, seconds: float = 20) -> int | None:
+    async def until_closed(self, seconds: float = GIVE_UP_SECONDS) -> int | None:
         async with asyncio.timeout(seconds):
             while True:
                 try:

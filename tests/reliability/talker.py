@@ -10,6 +10,8 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 
 from tests.processes import call, create, until
+from tests.server import Server
+from tests.waiting import GIVE_UP_SECONDS
 
 
 class Talker:
@@ -41,9 +43,10 @@ class Talker:
         await self.until(lambda: self.count("turn", state="generated") > turns)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self._news.clear()
-            await self._news.wait()
+        async with asyncio.timeout(GIVE_UP_SECONDS):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
 
     def count(self, kind: str, **data: Any) -> int:
         return len(self.positions(kind, **data))
@@ -63,10 +66,10 @@ class Talker:
 
 
 @contextlib.asynccontextmanager
-async def talking(server: Any, seconds: float = 60) -> AsyncIterator[Talker]:
+async def talking(server: Server) -> AsyncIterator[Talker]:
     """A conversation that is connected, in a session of its own."""
     session_id = await create(server)
-    async with call(server, session_id, seconds=seconds) as socket:
+    async with call(server, session_id, seconds=None) as socket:
         await socket.send('{"type": "connect"}')
         await until(socket, "status", status="CONNECTED")
         talker = Talker(socket, session_id)

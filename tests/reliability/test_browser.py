@@ -13,17 +13,15 @@ from sessions_app.emulator import Emulator
 from tests.processes import create, on_each_server, running
 from tests.reliability.conftest import Trace
 from tests.reliability.page import Page
-from tests.server import UVICORN, Server, free_port
-from tests.waiting import wait_until
+from tests.server import UVICORN, Server
+from tests.waiting import GIVE_UP_SECONDS, wait_until
 
 
-@pytest.fixture
-def other(server: Server, module_environment, tmp_path) -> Iterator[Server]:
-    """A second process with the same database, and no Redis between the two."""
-    other = Server(free_port(), module_environment, tmp_path / "other.log")
-    other.start()
-    yield other
-    other.stop()
+@pytest.fixture(scope="module")
+def other(servers, folder) -> Iterator[Server]:
+    """A second process with the database of `server`, and no Redis between the two."""
+    with running(servers(UVICORN).environment, UVICORN, folder / "other.log") as other:
+        yield other
 
 
 def status(server: Server, session_id: str) -> str:
@@ -136,10 +134,9 @@ async def test_a_second_tab_of_the_same_process_goes_on_in_mid_question(emulator
     assert transcript(server, session_id) == [("user", "hello"), ("model", "Good morning to you.")]
 
 
-async def test_a_server_that_was_killed_and_started_again_goes_on(emulator: Emulator, module_environment, tmp_path):
+async def test_a_server_that_was_killed_and_started_again_goes_on(emulator: Emulator, start):
     """Promises 1, 7 and 13: nothing final is lost, and the browser comes back to the same conversation."""
-    environment = module_environment | {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
-    with running(environment, UVICORN, tmp_path / "log") as server:
+    with start(HOUSEKEEPING_SECONDS="0.5") as server:
         session_id = await create(server)
         async with Page(server, session_id) as page:
             await page.converse()
@@ -157,12 +154,9 @@ async def test_a_server_that_was_killed_and_started_again_goes_on(emulator: Emul
 
 
 @on_each_server
-async def test_a_server_that_stops_says_goodbye_and_keeps_all(
-    command, emulator: Emulator, module_environment, tmp_path
-):
+async def test_a_server_that_stops_says_goodbye_and_keeps_all(emulator: Emulator, start):
     """Promise 11: SIGTERM in the midst of a question; the browser is told 4412, and is answered by the next server."""
-    environment = module_environment | {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
-    with running(environment, command, tmp_path / "log") as server:
+    with start() as server:
         session_id = await create(server)
         async with Page(server, session_id) as page:
             await page.converse()
@@ -171,9 +165,9 @@ async def test_a_server_that_stops_says_goodbye_and_keeps_all(
             await page.send("text", text="What did I say before?")
             await page.until("turn", state="started")
             server.process.send_signal(signal.SIGTERM)
-            assert await page.until_closed(seconds=10) == 4412
+            assert await page.until_closed() == 4412
             assert page.of_type("error")[-1]["code"] == "server_restarts"
-        await asyncio.to_thread(server.process.wait, 10)
+        await asyncio.to_thread(server.process.wait, GIVE_UP_SECONDS)
         emulator.faults.clear()
         server.start()
         assert status(server, session_id) == "paused"
@@ -182,17 +176,12 @@ async def test_a_server_that_stops_says_goodbye_and_keeps_all(
             assert (await page.converse())["resumed"] is True
             await page.until("turn", state="complete")
             assert page.said(by_user=False) == "You said: My favourite colour is blue"
-    assert "Traceback" not in (tmp_path / "log").read_text()
+    assert "Traceback" not in server.log.read_text()
 
 
-async def test_after_the_grace_period_the_conversation_is_let_go(
-    emulator: Emulator, module_environment, tmp_path, trace
-):
+async def test_after_the_grace_period_the_conversation_is_let_go(emulator: Emulator, start, trace: Trace):
     """Tools do not run for ever for a browser that stays away; the session can still be taken up by its handle."""
-    environment = module_environment | {
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}", "RECONNECT_GRACE": "0.5", "TOOLS_TIMEOUT": "300",
-    }  # fmt: skip
-    with running(environment, UVICORN, tmp_path / "log") as server:
+    with start(RECONNECT_GRACE="0.5") as server:
         session_id = await create(server)
         async with Page(server, session_id) as page:
             await page.converse()

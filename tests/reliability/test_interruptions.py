@@ -1,22 +1,18 @@
 """Nothing of an interrupted reply is heard, and the transcript says how much of it was."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from sessions_app.emulator import Emulator, emulator_in_thread
+from sessions_app.emulator import Emulator
 from tests.processes import create
-from tests.reliability.conftest import SCRIPT
 from tests.reliability.page import Page
 from tests.server import Server
 from tests.waiting import wait_until
 
 
-@pytest.fixture(scope="module")
-def own_emulator() -> Iterator[Emulator]:
-    """It takes its time, so that a reply can be interrupted."""
-    with emulator_in_thread(speed=4, burst=0.2, chunk=0.1, script=SCRIPT, record_audio=True) as emulator:
-        yield emulator
+@pytest.fixture(autouse=True)
+def slow(emulator: Emulator) -> None:
+    """The next connection takes its time to speak, so that a reply can be interrupted: the story has 20 s."""
+    emulator.faults.add("slow_audio", speed=4, times=1)
 
 
 async def begin_story(page: Page) -> int:
@@ -110,4 +106,4 @@ async def test_a_reply_that_was_cut_off_by_a_lost_connection_is_not_heard_twice_
             if isinstance(message, dict) and message["type"] in ("audio", "status")
         ]
         assert order == ["CONNECTING", "CONNECTED", "interrupt", "RECONNECTING", "CONNECTED"]
-        await page.until("turn", state="complete", seconds=30)
+        await page.until("turn", state="complete")

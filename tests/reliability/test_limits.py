@@ -9,41 +9,27 @@ import sqlite3
 from pathlib import Path
 
 import psutil
-import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from sessions_app.emulator import Emulator
-from tests.processes import create, on_each_server, running
+from tests.processes import create, on_each_server
 from tests.reliability.page import ORIGIN, Page
 from tests.server import Server
-from tests.waiting import wait_until
-
-
-@pytest.fixture
-def start(module_environment, command, tmp_path):
-    """A server of the test's own, with other settings."""
-
-    @contextlib.contextmanager
-    def start(**environment: str):
-        database = {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
-        with running(module_environment | database | environment, command, tmp_path / "log") as server:
-            yield server
-
-    return start
+from tests.waiting import GIVE_UP_SECONDS, wait_until
 
 
 @on_each_server
 async def test_an_idle_conversation_pauses_and_goes_on_when_somebody_speaks_again(emulator: Emulator, start):
-    """A microphone that sends silence is no activity."""
-    with start(SESSION_IDLE_TIMEOUT="1") as server:
+    """A microphone that sends silence is no activity. The session is free at once, without a housekeeper."""
+    with start(SESSION_IDLE_TIMEOUT="3", HOUSEKEEPING_SECONDS="0") as server:
         session_id = await create(server)
         async with Page(server, session_id) as page:
             await page.converse()
             await page.ask("hello")
-            with contextlib.suppress(ConnectionClosed):
-                await page.speak(bytes(32_000 * 3), speed=2)
+            microphone = asyncio.create_task(page.speak(bytes(600 * 32_000)))
             assert await page.until_closed() == 4408
+            await asyncio.gather(microphone, return_exceptions=True)
             assert page.of_type("error")[-1]["code"] == "idle"
         wait_until(lambda: server.session(session_id)["status"] == "paused", "it is paused")
         async with Page(server, session_id) as page:
@@ -52,7 +38,7 @@ async def test_an_idle_conversation_pauses_and_goes_on_when_somebody_speaks_agai
 
 @on_each_server
 async def test_a_conversation_lasts_no_longer_than_it_may(emulator: Emulator, start):
-    with start(SESSION_LONGEST="1.5") as server:
+    with start(SESSION_LONGEST="3") as server:
         session_id = await create(server)
         async with Page(server, session_id) as page:
             await page.converse()
@@ -81,7 +67,7 @@ async def test_a_process_carries_so_many_and_no_more(emulator: Emulator, start):
 
 
 async def test_unused_sessions_expire_by_themselves_and_by_command(emulator: Emulator, start):
-    with start(SESSION_EXPIRY_MINUTES="0.03") as server:
+    with start(SESSION_EXPIRY_MINUTES="0.03", HOUSEKEEPING_SECONDS="0.5") as server:
         unused = await create(server)
         async with Page(server) as page:  # the housekeeper starts with the first conversation
             await page.converse()
@@ -96,9 +82,9 @@ async def test_unused_sessions_expire_by_themselves_and_by_command(emulator: Emu
 
 
 @on_each_server
-async def test_the_sessions_of_a_killed_process_are_free_soon(emulator: Emulator, start, tmp_path):
+async def test_the_sessions_of_a_killed_process_are_free_soon(emulator: Emulator, start, trace):
     """Promise 13: another process notices that it gives no sign of life; its tool calls get their end."""
-    with start(RELIABILITY_TRACE=str(tmp_path / "trace")) as server:
+    with start(HOUSEKEEPING_SECONDS="0.5") as server:
         session_id = await create(server)
         async with Page(server, session_id) as page:
             await page.converse()
@@ -139,7 +125,7 @@ def test_a_flood_waits_where_the_application_is_busy(server: Server):
     frames = (b"\x82\xfe\x02\x80" + bytes(4) + bytes(640)) * 100  # binary, masked with zeros
     with contextlib.closing(sqlite3.connect(server.environment["DATABASE_URL"].removeprefix("sqlite:///"))) as database:
         database.execute("BEGIN IMMEDIATE")
-        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=GIVE_UP_SECONDS) as client:
             client.sendall(
                 b"GET /ws HTTP/1.1\r\nHost: localhost\r\nOrigin: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n" % ORIGIN.encode()
@@ -203,7 +189,7 @@ async def test_a_client_that_never_reads_is_cut_off_and_costs_little(emulator: E
                     await stack.enter_async_context(never_reads(server))
                 # Not in this thread: the page that looks on has pings to answer meanwhile.
                 cut_off = lambda: len(process.net_connections()) <= sockets  # noqa: E731
-                await asyncio.to_thread(wait_until, cut_off, "they are cut off", seconds=40)
+                await asyncio.to_thread(wait_until, cut_off, "they are cut off")
         assert process.memory_info().rss - before < 3 * 3 * 2**20
         await page.ask("hello")
 

@@ -10,23 +10,13 @@ import pytest
 
 from sessions_app.emulator import Emulator
 from tests.postgresql import postgresql
-from tests.processes import create, on_each_server, running
+from tests.processes import create, on_each_server
 from tests.reliability.page import Page
 from tests.server import DAPHNE, UVICORN, Server
-from tests.waiting import wait_until
+from tests.waiting import GIVE_UP_SECONDS, wait_until
 
-
-@pytest.fixture
-def start(module_environment, command, tmp_path):
-    """Servers of the test's own, on one database."""
-
-    @contextlib.contextmanager
-    def start(database: str = f"sqlite:///{tmp_path / 'db.sqlite3'}", **environment: str) -> Iterator[Server]:
-        settings = module_environment | {"DATABASE_URL": database} | environment
-        with running(settings, command, tmp_path / "log") as server:
-            yield server
-
-    return start
+SOON = {"HOUSEKEEPING_SECONDS": "1", "GEMINI_SILENCE_TIMEOUT": "8"}
+"""A process looks every second at what was used, and a conversation at what it may use."""
 
 
 @contextlib.contextmanager
@@ -63,9 +53,9 @@ async def open_at_once(stack: contextlib.AsyncExitStack, servers: list[Server], 
 async def open_until(stack: contextlib.AsyncExitStack, servers: list[Server], number: int) -> list[Page]:
     """So many pages, which get in one after the other as soon as they may."""
     opened: list[Page] = []
-    async with asyncio.timeout(20):
-        while len(opened) < number:
-            opened += await open_at_once(stack, servers, 1)
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        while not (opened := opened + await open_at_once(stack, servers, 1))[number - 1 :]:
+            await asyncio.sleep(0.1)
     return opened
 
 
@@ -75,8 +65,8 @@ async def open_until(stack: contextlib.AsyncExitStack, servers: list[Server], nu
     ids=["uvicorn", "uvicorn and postgresql", "daphne"],
 )
 async def test_20_starts_at_once_with_a_quota_of_3_are_3(emulator: Emulator, start, tmp_path, engine):
-    """Promise 13, too: what a killed process held is free when its lease is over (2 s here)."""
-    quota = {"QUOTA_ADDRESS": "sessions=3"}
+    """Promise 13, too: what a killed process held is free when its lease is over (4 s here)."""
+    quota = {"QUOTA_ADDRESS": "sessions=3", "HOUSEKEEPING_SECONDS": "1"}
     with database(engine, tmp_path) as url, start(url, **quota) as one, start(url, **quota) as two:
         async with contextlib.AsyncExitStack() as stack:
             opened = await open_at_once(stack, [one, two], 20)
@@ -116,7 +106,7 @@ async def test_a_quota_comes_back_with_the_end_of_a_conversation_not_with_its_le
 
 @on_each_server
 async def test_used_up_tokens_end_a_conversation_and_refuse_the_next(emulator: Emulator, start):
-    with start(QUOTA_ADDRESS="tokens=400") as server:
+    with start(QUOTA_ADDRESS="tokens=400", **SOON) as server:
         session_id = await create(server)
         async with Page(server, session_id) as page:
             await page.converse()
@@ -155,7 +145,7 @@ async def test_what_is_used_is_counted_when_the_server_stops(emulator: Emulator,
 
 @on_each_server
 async def test_the_switch_stops_new_conversations_at_once_and_running_ones_when_asked(emulator: Emulator, start):
-    with start() as server, start() as other:
+    with start(**SOON) as server, start(**SOON) as other:
         session_id = await create(server)
         async with Page(server, session_id) as page:
             await page.converse()
@@ -181,7 +171,7 @@ async def test_the_switch_stops_new_conversations_at_once_and_running_ones_when_
 
 @on_each_server
 async def test_what_two_processes_count_for_one_caller_is_all_counted(emulator: Emulator, start):
-    with postgresql() as database, start(database.url) as one, start(database.url) as two:
+    with postgresql() as database, start(database.url, **SOON) as one, start(database.url, **SOON) as two:
         async with Page(one) as here, Page(two) as there:
             for page in (here, there):
                 await page.converse()

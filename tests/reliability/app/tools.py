@@ -2,36 +2,51 @@
 
 import asyncio
 import os
+import threading
 import time
+
+from django.db import OperationalError, connection
 
 from tools_app.context import ToolContext
 from tools_app.registry import tool
 
 
-def trace(line: str) -> None:
-    with open(os.environ["RELIABILITY_TRACE"], "a") as file:
-        file.write(line + "\n")
+class Trace:
+    """Of the test that ran when the tool began: its folder may be a link, which the next test makes anew."""
+
+    def __init__(self):
+        folder, name = os.path.split(os.environ["RELIABILITY_TRACE"])
+        self._path = os.path.join(os.path.realpath(folder), name)
+
+    def write(self, line: str) -> None:
+        with open(self._path, "a") as file:
+            file.write(line + "\n")
+
+    def released(self, thing: str) -> bool:
+        """The file of this name stands beside the trace, or the test is over."""
+        return os.path.exists(f"{self._path}.{thing}") or os.path.exists(f"{self._path}.over")
 
 
 @tool
 async def order(item: str) -> dict:
     """Order something. Takes a second, and must not happen twice."""
-    trace(f"order {item}")
+    Trace().write(f"order {item}")
     await asyncio.sleep(1)
     return {"number": 7, "item": item}
 
 
 @tool
 async def wait_for(thing: str) -> dict:
-    """Wait until the file of this name stands beside the trace."""
-    trace(f"begin {thing}")
+    """Wait until it is released."""
+    trace = Trace()
+    trace.write(f"begin {thing}")
     try:
-        while not os.path.exists(f"{os.environ['RELIABILITY_TRACE']}.{thing}"):
+        while not trace.released(thing):
             await asyncio.sleep(0.02)
     except asyncio.CancelledError:
-        trace(f"cancelled {thing}")
+        trace.write(f"cancelled {thing}")
         raise
-    trace(f"end {thing}")
+    trace.write(f"end {thing}")
     return {"thing": thing}
 
 
@@ -43,29 +58,45 @@ async def look_up(thing: str) -> dict:
 
 @tool
 def hang(how: str) -> dict:
-    """Hang for five seconds: sleeping, spinning, or in the database."""
-    trace(f"hang {how}")
-    until = time.monotonic() + 5
+    """Hang until it is released: sleeping, spinning, or in the database."""
+    trace = Trace()
+    trace.write(f"hang {how}")
     if how == "spinning":
-        while time.monotonic() < until:
-            pass
+        while not trace.released(how):
+            for _ in range(100_000):
+                pass
     elif how == "counting":
-        from django.db import connection
-
-        with connection.cursor() as cursor:
-            sql = (
-                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 20000000) SELECT count(*) FROM n"
-            )
-            cursor.execute(sql)
+        count_until(lambda: trace.released(how))
     else:
-        time.sleep(5)
+        while not trace.released(how):
+            time.sleep(0.02)
     return {"how": how}
+
+
+def count_until(released) -> None:
+    """A query of SQLite without an end, until it is interrupted."""
+    interrupted = threading.Event()
+
+    def interrupt() -> None:
+        while not interrupted.wait(0.02):
+            if released():
+                connection_of_query.interrupt()
+
+    with connection.cursor() as cursor:
+        connection_of_query = connection.connection
+        threading.Thread(target=interrupt, daemon=True).start()
+        try:
+            cursor.execute("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n")
+        except OperationalError:
+            return
+        finally:
+            interrupted.set()
 
 
 @tool(approval=True)
 def refund(item: str) -> dict:
     """Give the money back."""
-    trace(f"refund {item}")
+    Trace().write(f"refund {item}")
     return {"item": item}
 
 
@@ -78,17 +109,20 @@ def refund_everything_that_was_ordered_by_the_customer(customer: str, reason: st
 @tool(behavior="NON_BLOCKING", scheduling="INTERRUPT")
 async def find(context: ToolContext, thing: str):
     """Find a thing in two places, one after the other."""
+    trace = Trace()
     context.progress(f"Looking for {thing}…")
     for place in ("the cellar", "the attic"):
-        trace(f"look into {place}")
-        while not os.path.exists(f"{os.environ['RELIABILITY_TRACE']}.{place}"):
+        trace.write(f"look into {place}")
+        while not trace.released(place):
             await asyncio.sleep(0.02)
         yield {"place": place}
 
 
 @tool
 async def block_loop() -> dict:
-    """Forget to await: hold up the event loop for five seconds."""
-    trace("block")
-    time.sleep(5)
+    """Forget to await: hold up the event loop until it is released."""
+    trace = Trace()
+    trace.write("block")
+    while not trace.released("block"):
+        time.sleep(0.02)
     return {}
