@@ -113,6 +113,7 @@ def make_server(emulator, weather_service, allowed_origin, tmp_path_factory) -> 
                 **environment,
             },
             folder / "server.log",
+            forked=True,
         )
         if prepared:
             shutil.copytree(prepared[0], folder, dirs_exist_ok=True)

@@ -38,7 +38,7 @@ def production_server(make_server: Callable[..., Server], emulator, tmp_path_fac
         "GEMINI_CA_FILE": str(emulator.ca_file),
     }
     # WhiteNoise looks at the files when the server starts.
-    Server(port, environment, collected / "log").manage("collectstatic", "--noinput", "--verbosity=0")
+    Server(port, environment, collected / "log", forked=True).manage("collectstatic", "--noinput", "--verbosity=0")
     server = make_server(**environment)
     yield server
     server.stop()
