@@ -8,7 +8,7 @@ import pytest
 
 from .browser import heard, loudest, open_page, play_on, wait_for_state
 from .page import Wire, lines, open_voice_page, tool_card, type_message, until
-from .sound import pieces, samples, silence, speak, write_wave
+from .sound import asked_until_answered, pieces, samples
 
 RATE = 24_000
 SILENT_AFTER = 0.02  # s: 5 ms of fade and the quanta on their way
@@ -34,13 +34,13 @@ LOUDEST_BEFORE = """
 """
 
 
-async def assert_only_the_next_reply_sounds(page, reply: bytes) -> None:
-    """From the first order to be silent on: not a sound of the old reply, then all of the next, and nothing else."""
-    await play_on(page, len(reply) / 2 / RATE + 1)
+async def assert_only_these_replies_sound(page, replies: bytes) -> None:
+    """From the first order to be silent on: not a sound of the old reply, then all of these, and nothing else."""
+    await play_on(page, len(replies) / 2 / RATE + 1)
     orders = await page.evaluate("() => orders")
     assert await page.evaluate(LOUDEST_BEFORE, orders[0]) > 0.1  # there was something to be silenced
     sound = await heard(page, since=orders[0] + SILENT_AFTER)
-    sent = samples(reply)
+    sent = samples(replies)
     assert sum(map(len, pieces(sent, sound, RATE))) == len(sent)
 
 
@@ -51,8 +51,15 @@ async def turn_ended(wire: Wire, how: str, count: int = 1) -> None:
     await until(lambda: len(ended()) >= count)
 
 
+def tool_was_answered(wire: Wire) -> bool:
+    """The turn is complete in which the tool gave its result."""
+    kinds = [message["type"] for message in wire.received]
+    since = len(kinds) - kinds[::-1].index("function_result") if "function_result" in kinds else len(kinds)
+    return any(m["type"] == "turn" and m["data"]["state"] == "complete" for m in wire.received[since:])
+
+
 async def test_speech_stops_a_reply(server, far_end, tmp_path):
-    wave = write_wave(tmp_path / "barge_in.wav", silence(1), speak("What's the weather in New York?"), silence(60))
+    wave = asked_until_answered(tmp_path / "barge_in.wav", "What's the weather in New York?", before=1)
     async with open_page(microphone=wave) as page:
         await page.add_init_script(NOTE_ORDERS)
         wire = await open_voice_page(page, server)
@@ -63,13 +70,15 @@ async def test_speech_stops_a_reply(server, far_end, tmp_path):
         await page.locator(".line-model[data-interrupted] s").wait_for()
         assert "interrupted" in await page.locator(".line-model[data-interrupted] .speaker").text_content()
         assert (await tool_card(page, "get_weather"))["arguments"]["location"] == "New York"
-        await turn_ended(wire, "complete")
-        await assert_only_the_next_reply_sounds(page, far_end.replies[-1])
+        await page.click("#pause")
+        await until(lambda: tool_was_answered(wire))
+        await assert_only_these_replies_sound(page, b"".join(far_end.replies[1:]))
         await wait_for_state(page, "listening")
         await page.click("#end")
     session = await until(lambda: (seen := server.session(wire.session_id))["status"] == "ended" and seen)
     told = [entry for entry in session["transcript"] if entry["role"] == "model"]
-    assert [entry["interrupted"] for entry in told] == [True, False]
+    assert [entry["interrupted"] for entry in told] == [True, *[False] * (len(told) - 1)]
+    assert len(told) >= 2
     played = [message["data"] for message in wire.sent if message["type"] == "played"]
     (reported,) = (report for report in played if report["dropped"])
     assert told[0]["heardMs"] == pytest.approx(reported["ms"], abs=1)
@@ -103,7 +112,7 @@ async def test_escape_stops_a_reply_and_the_next_one_plays(server, far_end):
         assert len(await lines(page, speaker="model")) == 1
         await type_message(page, "Hello")
         await turn_ended(wire, "complete")
-        await assert_only_the_next_reply_sounds(page, far_end.replies[-1])
+        await assert_only_these_replies_sound(page, far_end.replies[-1])
         await wait_for_state(page, "listening")
         assert len(await lines(page, speaker="model")) == 2
 
@@ -125,4 +134,4 @@ async def test_a_turn_shorter_than_the_prebuffer_is_heard_after_an_interruption(
         emulator.inject({"serverContent": {"generationComplete": True}})
         emulator.inject({"serverContent": {"turnComplete": True}})
         await turn_ended(wire, "complete", 2)
-        await assert_only_the_next_reply_sounds(page, tone)
+        await assert_only_these_replies_sound(page, tone)

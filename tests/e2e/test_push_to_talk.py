@@ -71,7 +71,7 @@ def tone(seconds: float) -> bytes:
 
 async def test_space_is_held_in_a_reply_which_stops_and_what_was_asked_is_answered(server, emulator, tmp_path):
     """And the way of speaking is changed in the midst of the conversation, there and back."""
-    wave = write_wave(tmp_path / "question.wav", silence(1), speak("What's the weather in New York?"), silence(60))
+    wave = write_wave(tmp_path / "question.wav", silence(3), speak("What's the weather in New York?"), silence(60))
     async with open_page(microphone=wave) as page:
         await page.add_init_script(NOTE_FLUSHES)
         wire = await open_voice_page(page, server)
@@ -273,7 +273,7 @@ async def test_server_is_lost_while_the_key_is_held(make_server, emulator, tmp_p
 
 async def test_gemini_is_lost_while_the_key_is_held(server, emulator, tmp_path):
     """Nothing of the question is: the server keeps what is said until there is a connection again."""
-    wave = write_wave(tmp_path / "question.wav", silence(1), speak("What's the weather in New York?"), silence(60))
+    wave = write_wave(tmp_path / "question.wav", silence(3), speak("What's the weather in New York?"), silence(60))
     async with open_page(microphone=wave) as page:
         wire = await open_voice_page(page, server)
         await choose(page, activityDetection="manual")
