@@ -16,6 +16,7 @@ from websockets.frames import Opcode
 
 from sessions_app.emulator import Emulator
 from tests.unit.emulator.test_program import program, ready_port
+from tests.waiting import GIVE_UP_SECONDS
 
 from .conftest import MODEL, client, raw
 from .test_bad_input import BY_HAND, MASK, SETUP, bystander
@@ -45,7 +46,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
         port = ready_port(process)
         yield Elsewhere(port, tmp_path / "ca.pem", psutil.Process(process.pid))
         process.terminate()
-        assert process.communicate(timeout=10)[1] == ""
+        assert process.communicate(timeout=GIVE_UP_SECONDS)[1] == ""
 
 
 def head(size: int, *, opcode: Opcode = Opcode.TEXT, fin: bool = True, deflated: bool = False) -> bytes:

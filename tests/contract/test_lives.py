@@ -9,6 +9,7 @@ from google.genai import errors
 from websockets.exceptions import InvalidStatus
 
 from sessions_app.emulator import Emulator, emulator_in_thread
+from tests.waiting import GIVE_UP_SECONDS
 
 from .conftest import MODEL, WEATHER, conformance, dial, events, raw, spoken, turn
 
@@ -118,7 +119,7 @@ async def test_13_injected_messages_arrive_in_order(emulator: Emulator):
 
 async def test_in_a_thread_with_another_loop():
     with emulator_in_thread(speed=0) as emulator:
-        async with asyncio.timeout(10), dial(emulator, RESUMABLE) as session:
+        async with asyncio.timeout(GIVE_UP_SECONDS), dial(emulator, RESUMABLE) as session:
             assert (await ask(session, "thank you"))[0] == "You are welcome."
             emulator.close_all(1011, "enough")
             with pytest.raises(errors.APIError, match="enough"):

@@ -15,6 +15,7 @@ from google.genai import types
 
 from sessions_app.emulator import Emulator
 from sessions_app.emulator.speech import BYTES_PER_SECOND
+from tests.waiting import GIVE_UP_SECONDS
 
 from .conftest import MODEL, WEATHER, dial, events, raw, spoken, turn
 from .test_tools import answer
@@ -49,7 +50,7 @@ BOTH = {"output_audio_transcription": {}, "tools": [{"function_declarations": [W
 
 @asynccontextmanager
 async def scripted(**options: Any) -> AsyncIterator[Emulator]:
-    async with asyncio.timeout(30), Emulator(**{"speed": 0, "script": SCRIPT, **options}) as running:
+    async with asyncio.timeout(GIVE_UP_SECONDS), Emulator(**{"speed": 0, "script": SCRIPT, **options}) as running:
         yield running
 
 
@@ -96,7 +97,7 @@ async def test_10_all_blocking_calls_are_withdrawn_together():
 async def test_10_results_that_come_as_text():
     """LiveKit sends what Python prints, others send JSON."""
     for text in ("{'location': 'Paris', 'temperature': 7}", '{"location": "Paris", "temperature": 7}'):
-        async with asyncio.timeout(20), Emulator(speed=0) as emulator, dial(emulator, BOTH) as session:
+        async with asyncio.timeout(GIVE_UP_SECONDS), Emulator(speed=0) as emulator, dial(emulator, BOTH) as session:
             await session.send_realtime_input(text="What's the weather in Paris?")
             messages = await turn(session, answer({"output": text}))
         assert "temperature: 7" in spoken(messages)
@@ -204,7 +205,7 @@ async def test_frames_with_times_and_without_bytes():
 
 
 async def test_recordings(tmp_path: Path):
-    async with asyncio.timeout(20), Emulator(speed=0, record=tmp_path / "all") as emulator:
+    async with asyncio.timeout(GIVE_UP_SECONDS), Emulator(speed=0, record=tmp_path / "all") as emulator:
         async with dial(emulator, {"input_audio_transcription": {}}) as session:
             await speak(session, SILENCE + question("Good morning") + SILENCE)
             messages = await turn(session)
@@ -237,7 +238,7 @@ async def pieces(emulator: Emulator, **configuration: Any) -> list[int]:
 async def test_07_pieces_vary_and_the_seed_repeats_them():
     runs = []
     for options in ({}, {}, {"seed": 1}, {"jitter": 0}, {"chunk": 0.04, "jitter": 0}):
-        async with asyncio.timeout(20), Emulator(speed=0, **options) as emulator:
+        async with asyncio.timeout(GIVE_UP_SECONDS), Emulator(speed=0, **options) as emulator:
             runs.append(await pieces(emulator))
     first, again, seeded, even, small = runs
     assert len(set(first[:-1])) > 10
@@ -249,7 +250,7 @@ async def test_07_pieces_vary_and_the_seed_repeats_them():
 
 async def test_09_languages_and_voices():
     """The same words take another time in another language, or by a quicker voice."""
-    async with asyncio.timeout(20), Emulator(speed=0, record_audio=True) as emulator:
+    async with asyncio.timeout(GIVE_UP_SECONDS), Emulator(speed=0, record_audio=True) as emulator:
         sizes = []
         for voice, language in (("Kore", "en-US"), ("Fenrir", "en-US"), ("Kore", "ja-JP"), ("Kore", "xx-XX")):
             speech = {"voice_config": {"prebuilt_voice_config": {"voice_name": voice}}, "language_code": language}
@@ -264,7 +265,11 @@ async def test_09_languages_and_voices():
 
 
 async def test_echo_sends_audio_straight_back():
-    async with asyncio.timeout(20), Emulator(echo=True) as emulator, raw(emulator, {"model": f"models/{MODEL}"}) as ws:
+    async with (
+        asyncio.timeout(GIVE_UP_SECONDS),
+        Emulator(echo=True) as emulator,
+        raw(emulator, {"model": f"models/{MODEL}"}) as ws,
+    ):
         await ws.send({"realtimeInput": {"audio": {"data": "AQIDBA==", "mimeType": "audio/pcm;rate=16000"}}})
         blob = (await ws.receive())["serverContent"]["modelTurn"]["parts"][0]["inlineData"]
     assert blob == {"mimeType": "audio/pcm;rate=24000", "data": "AQIDBA=="}
