@@ -5,12 +5,25 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 
 from sessions_app.emulator import Emulator, emulator_in_thread
 from tests.programs import require_program
 from tests.server import free_port
 from tests.waiting import wait_until
 from tools_app.writer import writer
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hypothesis draws the same in every run of the short forms, and by chance in the long ones.
+
+    It has no time-outs of its own, which a busy machine would exceed.
+    """
+    short = config.option.markexpr == "not long"
+    profile = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+    hypothesis.register_profile("ours", derandomize=short, **profile, **({"database": None} if short else {}))
+    hypothesis.load_profile("ours")
 
 
 @pytest.fixture(scope="session")
