@@ -13,8 +13,8 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 import gemlive_project.settings
-from tests.forms import long_form
-from tests.server import DAPHNE, UVICORN, free_port
+from tests.processes import on_each_server
+from tests.server import free_port
 from tests.waiting import GIVE_UP_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,10 +39,9 @@ def start(*command: str, **changes: str) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-# Both import gemlive_project.asgi, which runs the checks: a second server enters no other branch.
-@pytest.mark.parametrize("server", [UVICORN, long_form(DAPHNE, id="daphne")], ids=["uvicorn", None])
-def test_a_server_that_runs_no_checks_of_its_own_fails_at_start_up_too(server):
-    result = start("-m", *[part.format(port=free_port()) for part in server], GEMINI_API_KEY="")
+@on_each_server
+def test_a_server_that_runs_no_checks_of_its_own_fails_at_start_up_too(command):
+    result = start("-m", *[part.format(port=free_port()) for part in command], GEMINI_API_KEY="")
     assert result.returncode != 0
     assert "gemlive.E001" in result.stderr
     assert "GEMINI_API_KEY" in result.stderr
