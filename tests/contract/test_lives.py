@@ -128,6 +128,29 @@ async def test_in_a_thread_with_another_loop():
         assert emulator.all_sessions[0].received["realtimeInput.text"] == 1
 
 
+async def test_it_can_start_afresh(emulator: Emulator):
+    emulator.faults.add("delay")
+    async with raw(emulator, {"model": f"models/{MODEL}", "sessionResumption": {}}) as ws:
+        await ws.send({"realtimeInput": {"text": "hello"}})
+        while "sessionResumptionUpdate" not in (update := await ws.receive()):
+            pass
+        await emulator.start_afresh()
+        assert await ws.closed() == (1006, "")
+    assert (emulator.dials, len(emulator.all_sessions), emulator.faults.describe()) == (0, 0, [])
+    handle = update["sessionResumptionUpdate"]["newHandle"]
+    with pytest.raises(errors.APIError, match="session not found"):
+        async with dial(emulator, {"session_resumption": {"handle": handle}}):
+            pass
+    assert [session.number for session in emulator.all_sessions] == [1]
+
+
+async def test_faults_of_the_start_are_there_afresh():
+    async with Emulator(speed=0, faults=["unknown_keys"]) as emulator:
+        emulator.faults.clear()
+        await emulator.start_afresh()
+        assert [fault["kind"] for fault in emulator.faults.describe()] == ["unknown_keys"]
+
+
 def test_a_port_in_use_is_told_to_the_caller():
     with emulator_in_thread() as first, pytest.raises(OSError, match="address already in use"):  # noqa: SIM117
         with emulator_in_thread(port=first.port):

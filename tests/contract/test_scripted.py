@@ -228,7 +228,7 @@ async def test_recordings(tmp_path: Path):
 
 async def pieces(emulator: Emulator, **configuration: Any) -> list[int]:
     async with dial(emulator, configuration) as session:
-        await session.send_realtime_input(text="Tell me a long story")
+        await session.send_realtime_input(text="Who are you?")
         return [len(message.data) for message in await turn(session) if message.data]
 
 
