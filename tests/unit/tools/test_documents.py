@@ -1,5 +1,6 @@
 """Files to documents, documents to passages; also files that mean harm."""
 
+import gc
 import time
 
 import pytest
@@ -82,19 +83,28 @@ ANYTHING = [
 def test_anything_is_read_once(name, part, size):
     """Each step reads its input once: eight times as much takes about eight times as long, not sixty-four times.
 
-    It counts CPU time of this thread, as a ratio: neither a slow machine nor a busy one changes it.
+    It counts CPU time of this thread, as a ratio: neither a slow machine nor a busy one changes it. What a virtual
+    machine loses to others is counted too: of three tries one has to do.
     """
-    little, much = (seconds_for(name, repeat(part, size)) for size in (size // 8, size))
-    assert much < 24 * little + 0.02
+    for _ in range(3):
+        little, much = (seconds_for(name, repeat(part, size)) for size in (size // 8, size))
+        if much < 24 * little + 0.02:
+            return
+    pytest.fail(f"An eighth takes {little:.3f} s, all of it {much:.3f} s")
 
 
 def seconds_for(name: str, data: bytes) -> float:
+    gc.disable()  # it would look through all that other tests left
     began = time.thread_time()
     try:
         passages = cut(read(name, data).text)
     except Unreadable:
-        return time.thread_time() - began
-    took = time.thread_time() - began
+        passages = None
+    finally:
+        took = time.thread_time() - began
+        gc.enable()
+    if passages is None:
+        return took
     assert 1 <= len(passages) <= MAX_PASSAGES
     assert all(len(passage.text) <= MAX_PASSAGE for passage in passages)
     return took
