@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 
 from sessions_app.emulator import Emulator, emulator_in_thread
 from tests.programs import require_program
@@ -39,6 +41,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((i for i, folder in enumerate(folders) if item.path.is_relative_to(folder)), len(folders))
 
     items.sort(key=place)  # and otherwise as they were
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hypothesis draws the same in every run of the short forms, and by chance in the long ones.
+
+    It has no time-outs of its own, which a busy machine would exceed.
+    """
+    short = config.option.markexpr == "not long"
+    profile = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+    hypothesis.register_profile("ours", derandomize=short, **profile, **({"database": None} if short else {}))
+    hypothesis.load_profile("ours")
 
 
 @pytest.fixture(scope="session")

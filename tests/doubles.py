@@ -17,6 +17,7 @@ from sessions_app.live.connections import Connections
 from sessions_app.live.events import TurnEnded
 from sessions_app.live.limits import Backend
 from sessions_app.live.ports import Caller
+from tests.waiting import GIVE_UP_SECONDS
 
 
 def server(**message: Any) -> ServerMessage:
@@ -248,7 +249,7 @@ class BridgeUnderTest:
         yield gemini
 
     async def __aenter__(self) -> "BridgeUnderTest":
-        self._timeout = asyncio.timeout(5)
+        self._timeout = asyncio.timeout(GIVE_UP_SECONDS)
         await self._timeout.__aenter__()
         self.running = asyncio.create_task(self.bridge.run())
         return self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import time
 import wave
 from collections import deque
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from .clock import Clock
 
 MAX_FRAMES = 10_000  # of one session, in memory
 
@@ -55,11 +56,12 @@ class Recording:
     client sent, brought to 16 kHz, and what was answered, 24 kHz, each without the pauses between.
     """
 
-    def __init__(self, number: int, folder: Path | None):
+    def __init__(self, number: int, folder: Path | None, clock: Clock):
         # Messages are kept as JSON, in tuples of plain values: as dicts, the audio of 200 sessions would be millions
         # of objects for the garbage collector to look at again and again, and everybody would wait for it.
         self._kept: deque[tuple[float, bool, int, bytes]] = deque(maxlen=MAX_FRAMES)
-        self.began = time.monotonic()
+        self._clock = clock
+        self._began = clock.time()
         self._lines: Any = None
         self._heard: wave.Wave_write | None = None
         self._spoken: wave.Wave_write | None = None
@@ -77,6 +79,10 @@ class Recording:
         decode = msgspec.json.decode
         return [Frame(seconds, sent, size, decode(message)) for seconds, sent, size, message in tuple(self._kept)]
 
+    def seconds(self) -> float:
+        """Since the session began."""
+        return self._clock.time() - self._began
+
     def note(self, sent: bool, message: dict[str, Any], size: int) -> None:
         """Keep a message."""
         self._keep(sent, size, msgspec.json.encode(without_bytes(message)))
@@ -86,7 +92,7 @@ class Recording:
         self._keep(sent, size, _audio_message(sent, audio_bytes, mime))
 
     def _keep(self, sent: bool, size: int, message: bytes) -> None:
-        seconds = time.monotonic() - self.began
+        seconds = self.seconds()
         self._kept.append((seconds, sent, size, message))
         if self._lines:
             head = f'{{"seconds": {seconds:.4f}, "sent": {str(sent).lower()}, "size": {size}, "message": '

@@ -22,6 +22,7 @@ from websockets.http11 import Request, Response
 
 from . import control, speech
 from .activity import Listener
+from .clock import Clock
 from .connection import Connection
 from .ears import Ears, make_ears
 from .faults import Fault, Faults
@@ -63,9 +64,9 @@ class Emulator:
     `playback_gap`, `chunk`, `burst`, `jitter`, `seed`: see `Pace`. `faults`: what goes wrong from the beginning, as
     `Fault`, dict, or a flag's text. `ears` and `whisper_model`: see `make_ears`. `record`: a folder for all sessions'
     frames and audio; `record_audio`: keep all audio, both ways, in the sessions. `echo`: send audio straight back and
-    listen to none of it, for measuring what lies between. `ca_out`: where to write the certificate authority's PEM
-    file (default: a temporary file). All methods may be called from any thread; what they send goes out in the order
-    of the calls, soon after they return.
+    listen to none of it, for measuring what lies between. `clock`: what it waits by (default: the real one). `ca_out`:
+    where to write the certificate authority's PEM file (default: a temporary file). All methods may be called from any
+    thread; what they send goes out in the order of the calls, soon after they return.
 
     Raises `ScriptError`, `FaultError`, `EarsError` and ValueError for options that cannot be used, and `OSError` for a
     port that cannot be had.
@@ -85,6 +86,7 @@ class Emulator:
         record: str | Path | None = None,
         record_audio: bool = False,
         echo: bool = False,
+        clock: Clock | None = None,
         **pace: Any,
     ):
         self.host = host
@@ -92,23 +94,29 @@ class Emulator:
         self.script = _read_script(script)
         self.bad_keys = frozenset(bad_keys)
         self.pace = Pace(**pace)
+        self.clock = clock or Clock()
         self.record = _make_folder(record)
         self.record_audio = record_audio
         self.echo = echo
-        self.faults = Faults([*self.script.faults, *map(_read_fault, faults)])
-        self.handles = Handles()
-        self.tokens = Tokens()
+        self._first_faults = [*self.script.faults, *map(_read_fault, faults)]
         self.listener = Listener()
-        self.dials = 0
-        self.generations = 0
         self.all_sessions: deque[Session] = deque(maxlen=1000)
         self.ca_file = Path(ca_out) if ca_out else None
         self._sessions: list[Session] = []
-        self._numbers = 0
         self._warm = False
+        self._forget()
         self._cleanup = ExitStack()
         self._ears: Ears = make_ears(self.script, ears, whisper_model)
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def _forget(self) -> None:
+        self.faults = Faults(self._first_faults)
+        self.handles = Handles(self.clock)
+        self.tokens = Tokens(self.clock)
+        self.dials = 0
+        self.generations = 0
+        self.all_sessions.clear()
+        self._numbers = 0
 
     @property
     def url(self) -> str:
@@ -204,7 +212,17 @@ class Emulator:
         """Cut every open connection's TCP stream, without a close frame."""
         self.let_strike(Fault.read({"kind": "abort", "at": "now"}))
 
-    async def until(self, condition: Callable[[], Any], seconds: float = 10) -> Any:
+    async def start_afresh(self) -> None:
+        """Cut every connection, and forget all sessions, counts, faults, handles and tokens.
+
+        For tests that share an emulator: it takes no time, where another emulator has to learn to hear and speak.
+        """
+        for session in list(self._sessions):
+            self._loop.call_soon_threadsafe(session.abort)
+        await self.until(lambda: not self._sessions)
+        self._forget()
+
+    async def until(self, condition: Callable[[], Any], seconds: float = 90) -> Any:
         """Wait for `condition()` to be true and return its value. Raises TimeoutError. Works on any event loop."""
         async with asyncio.timeout(seconds):
             while not (value := condition()):  # noqa: ASYNC110 (what is waited for lives in another thread)

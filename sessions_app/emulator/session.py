@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -54,7 +53,7 @@ class Session:
         self.turns: Turns | None = None
         self.deciding = asyncio.Lock()  # what the client sends and what is heard decide about turns, one at a time
         self._config: Config
-        self.recording = Recording(number, emulator.record)
+        self.recording = Recording(number, emulator.record, emulator.clock)
         self._emulator = emulator
         self._credential = credential
         self.strikes = Strikes(self, emulator.faults)
@@ -83,7 +82,7 @@ class Session:
         """For `GET /_emulator/sessions`."""
         return {
             "session": self.number, "open": self.open, "api": self.api, "version": self.version,
-            "seconds": round(time.monotonic() - self.recording.began, 3), "setup": self.setup,
+            "seconds": round(self.recording.seconds(), 3), "setup": self.setup,
             "received": dict(self.received), "audioSeconds": round(self.audio_received / BYTES_PER_SECOND, 3),
             "turns": self.turns.count if self.turns else 0, "pendingCalls": self.turns.calls.ids if self.turns else [],
             "closeCode": self.websocket.close_code, "closeReason": self.websocket.close_reason,
@@ -181,7 +180,13 @@ class Session:
             self.history = self._emulator.handles.restore(config.handle)
         due = await self.reach("setup")
         self.turns = Turns(
-            self, config, self._emulator.script, self._emulator.speech_executor, self._emulator.pace, self.history
+            self,
+            config,
+            self._emulator.script,
+            self._emulator.speech_executor,
+            self._emulator.pace,
+            self._emulator.clock,
+            self.history,
         )
         self._listening = Listening(self, config, self._emulator, self.turns)
         if "withhold_setup_complete" not in due:
@@ -208,7 +213,7 @@ class Session:
         """Do something beside what runs now, as long as the connection lives."""
 
         async def wait() -> None:
-            await asyncio.sleep(seconds)
+            await self._emulator.clock.sleep(seconds)
             try:
                 await action()
             except Refusal as refusal:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from . import speech
+from .clock import Clock
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,11 @@ def cut(pcm: bytes, text: str, pace: Pace, chance: random.Random) -> list[Piece]
     return pieces
 
 
-async def paced(pieces: list[Piece], pace: Pace, chance: random.Random, *, slow: float = 0.0) -> AsyncIterator[Piece]:
+async def paced(
+    pieces: list[Piece], pace: Pace, chance: random.Random, clock: Clock, *, slow: float = 0.0
+) -> AsyncIterator[Piece]:
     """The pieces, each when it is due. `slow`: so many times real time instead, without a burst."""
-    loop = asyncio.get_running_loop()
-    began, sent = loop.time(), 0.0
+    began, sent = clock.time(), 0.0
     for piece in pieces:
         yield piece
         sent += piece.seconds
@@ -73,4 +75,4 @@ async def paced(pieces: list[Piece], pace: Pace, chance: random.Random, *, slow:
         else:
             await asyncio.sleep(0)  # let an interruption in
             continue
-        await asyncio.sleep(max(0.0, due - loop.time()))
+        await clock.sleep(max(0.0, due - clock.time()))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import wire
+from .clock import Clock
 from .proto import Message, Mismatch, int32, snake, string
 from .wire import Refusal
 
@@ -41,12 +42,13 @@ class Token:
 class Tokens:
     """Those that were made, by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._tokens: dict[str, Token] = {}
 
     def create(self, request: Any) -> dict[str, Any]:
         """The answer to a request. Raises `Refusal`."""
-        now = datetime.datetime.now(datetime.UTC)
+        now = self._clock.now()
         try:
             given = REQUEST(request)
         except Mismatch as mismatch:
@@ -76,7 +78,7 @@ class Tokens:
     def use(self, name: str, setup: dict[str, Any]) -> dict[str, Any]:
         """Begin a session with a token; the setup that it really gets. Raises `Refusal`."""
         token = self._tokens.get(name)
-        now = datetime.datetime.now(datetime.UTC)
+        now = self._clock.now()
         if token is None:
             raise Refusal("Token is invalid.", code=1008)
         if now >= token.expires:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from . import speech
 from .calls import Calls, Group
+from .clock import Clock
 from .config import Config
 from .faults import Fault
 from .script import Intent, Match, Script
@@ -44,7 +45,7 @@ class Turns:
 
     def __init__(
         self, client: Client, config: Config, script: Script, executor: Executor, pace: Pace,
-        history: list[dict[str, str]],
+        clock: Clock, history: list[dict[str, str]],
     ):  # fmt: skip
         self.tools = config.tools
         self.history = history
@@ -57,10 +58,11 @@ class Turns:
         self._script = script
         self._executor = executor
         self._pace = pace
+        self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._generating = False
         self._when_idle: deque[str] = deque()
-        self._heard_by = 0.0  # loop time at which the listener will have played everything sent
+        self._heard_by = 0.0  # the time at which the listener will have played everything sent
         self._last_piece = b""
 
     async def start(self, turn: Callable[[], Awaitable[None]], *, interrupts: bool = True) -> None:
@@ -108,7 +110,7 @@ class Turns:
         if generating or withdrawn:
             await self._say_interrupted()
             await self._complete_turn()
-        elif by_voice and asyncio.get_running_loop().time() < self._heard_by:
+        elif by_voice and self._clock.time() < self._heard_by:
             await self._say_interrupted()
         self._heard_by = 0.0
 
@@ -125,7 +127,7 @@ class Turns:
         """A turn: reply to what the user said; None was not understood. Run it with `start`."""
         due = await self._client.reach("turn")
         if "delay" in due:
-            await asyncio.sleep(due["delay"].seconds)
+            await self._clock.sleep(due["delay"].seconds)
         match = self._script.match(text) if text else None
         facts = self._client.facts()
         self.remember("user", text or "")
@@ -134,7 +136,7 @@ class Turns:
             return
         intent = match.intent
         if intent.delay:
-            await asyncio.sleep(intent.delay)
+            await self._clock.sleep(intent.delay)
         if intent.stops:
             await self._say_withdrawn(self.calls.withdraw())
         missing = [use.tool for use in intent.calls if use.tool not in self.tools]
@@ -226,24 +228,22 @@ class Turns:
         if intent and match and intent.grounding and self._config.search:
             await self._client.send({"serverContent": {"groundingMetadata": _grounding(intent, match)}})
         await self._client.send({"serverContent": {"generationComplete": True}})
-        now = asyncio.get_running_loop().time()
-        if (gap := min(self._pace.playback_gap, self._heard_by - now)) > 0:
-            await asyncio.sleep(gap)
+        if (gap := min(self._pace.playback_gap, self._heard_by - self._clock.time())) > 0:
+            await self._clock.sleep(gap)
         self.remember("model", text)
         self._generating = False
         await self._complete_turn()
 
     async def _say(self, text: str) -> None:
-        loop = asyncio.get_running_loop()
-        pcm = await loop.run_in_executor(
+        pcm = await asyncio.get_running_loop().run_in_executor(
             self._executor,
             lambda: speech.synthesise(text, self._config.voice, language=self._config.language),
         )
         chance = random.Random(f"{self._pace.seed}/{self._client.number}/{self.count}")  # noqa: S311
         pieces = cut(pcm, text, self._pace, chance)
         slow = self._client.slow_audio
-        self._heard_by = max(self._heard_by, loop.time())
-        async for piece in paced(pieces, self._pace, chance, slow=slow):
+        self._heard_by = max(self._heard_by, self._clock.time())
+        async for piece in paced(pieces, self._pace, chance, self._clock, slow=slow):
             self._last_piece = piece.pcm
             await self._client.send_audio(piece.pcm)
             if self._pace.speed:

@@ -10,18 +10,23 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from google import genai
 from google.genai import types
+from pytest_asyncio import is_async_test
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from sessions_app.emulator import Emulator
 
+from .clock import HeldClock
 from .conformance import Google, record_client_frames, target_of_this_run
 
+HERE = Path(__file__).parent
 MODEL = "gemini-3.8-live"
 WEATHER = {
     "name": "get_weather",
@@ -48,8 +53,15 @@ def _recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         record_client_frames(request.node.nodeid, monkeypatch)
 
 
-@pytest.fixture
-async def emulator() -> AsyncIterator[Emulator | Google]:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A module's tests share an event loop, on which the emulators are that they share."""
+    for item in items:
+        if HERE in item.path.parents and is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def _emulator() -> AsyncIterator[Emulator | Google]:
     if google := target_of_this_run():
         yield google
         return
@@ -57,11 +69,29 @@ async def emulator() -> AsyncIterator[Emulator | Google]:
         yield running
 
 
-@pytest.fixture
-async def steady() -> AsyncIterator[Emulator]:
-    """An emulator that speaks at twice real time, so that a long reply can be interrupted."""
-    async with Emulator(speed=2, record_audio=True) as running:
+@pytest_asyncio.fixture(loop_scope="module")
+async def emulator(_emulator: Emulator | Google) -> Emulator | Google:
+    """It speaks as fast as it can, and remembers nothing of another test."""
+    if isinstance(_emulator, Emulator):
+        await _emulator.start_afresh()
+    return _emulator
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def _steady() -> AsyncIterator[Emulator]:
+    async with Emulator(speed=2, record_audio=True, clock=HeldClock()) as running:
         yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def steady(_steady: Emulator) -> Emulator:
+    """An emulator that speaks at twice real time, by a clock that stands still until the test lets it go.
+
+    A long reply is thus in the middle, after its first second, for as long as a test needs to interrupt it.
+    """
+    _steady.clock.hold()
+    await _steady.start_afresh()
+    return _steady
 
 
 def client(

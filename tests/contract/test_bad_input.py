@@ -19,6 +19,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from sessions_app.emulator import Emulator
+from tests.waiting import GIVE_UP_SECONDS
 
 from .conftest import MODEL, PATH, Raw, raw
 
@@ -42,7 +43,7 @@ async def assert_hello(ws: Raw) -> None:
 
 @asynccontextmanager
 async def bystander(emulator: Emulator | Any) -> AsyncIterator[None]:
-    async with asyncio.timeout(30), raw(emulator, SETUP, ping_interval=None) as ws:
+    async with asyncio.timeout(GIVE_UP_SECONDS), raw(emulator, SETUP, ping_interval=None) as ws:
         yield
         await assert_hello(ws)
 

@@ -11,6 +11,7 @@ from sessions_app.gemini.errors import CONNECTION_ERRORS
 from sessions_app.gemini.models import MODELS, capabilities, problems
 from sessions_app.gemini.settings import ModelSettings
 from sessions_app.gemini.setup import LiveSetup
+from tests.waiting import GIVE_UP_SECONDS
 
 M31 = "gemini-3.1-flash-live-preview"
 DIALLED = [name for name, known in MODELS.items() if not known.vertex_only]
@@ -39,7 +40,7 @@ def dialled(shared_emulator):
             ca_file=str(shared_emulator.ca_file),
             api_version=version,
         )
-        return connect(endpoint.client(), setup, handle=None, timeout=20)
+        return connect(endpoint.client(), setup, handle=None, timeout=GIVE_UP_SECONDS)
 
     return dial
 
@@ -81,7 +82,7 @@ async def test_an_answer_says_when_to_speak_of_it_where_the_model_has_not_waited
     city = {"type": "object", "properties": {"location": {"type": "string"}}}
     tool = {"name": "get_weather", "description": "Weather.", "parameters": city, "scheduling": "WHEN_IDLE"}
     setup = LiveSetup(model=model, tools=[tool])
-    async with asyncio.timeout(20), dialled(setup, "v1beta") as gemini:
+    async with asyncio.timeout(GIVE_UP_SECONDS), dialled(setup, "v1beta") as gemini:
         await gemini.send_text("What's the weather in Paris?")
         async for message in gemini:
             if message.tool_call:

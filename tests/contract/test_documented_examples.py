@@ -1,7 +1,8 @@
 """Programs that none of us wrote talk to the emulator: google-genai's documented examples, and its own live tests.
 
-Both are taken out of the installed SDK when the tests run. An example is run as it stands, in a Python of its own, with
-what a reader has to add: an `async def main`, a key, the name of a model, the helpers that the docs leave open, files.
+Both are taken out of the installed SDK when the tests run. An example is run as it stands, in a process of its own,
+with what a reader has to add: an `async def main`, a key, the name of a model, the helpers that the docs leave open,
+files. The process is a fork of a Python that has imported the SDK and nothing of ours.
 Where the documentation itself has a slip, `SLIPS` says which, and another test proves that the slip is there.
 """
 
@@ -11,6 +12,7 @@ import base64
 import datetime
 import importlib.util
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -18,21 +20,22 @@ import sys
 import textwrap
 import xml.etree.ElementTree as ET
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest.mock import ANY
 
 import pytest
+import pytest_asyncio
 from google import genai
 from google.genai import live, tokens, types
 
 from sessions_app.emulator import Emulator, Session, emulator_in_thread
 from sessions_app.emulator.speech import synthesise
+from tests.waiting import GIVE_UP_SECONDS
 
 MODEL = "gemini-live-2.5-flash-preview"
-SECONDS = 30  # that an example may take, the start of Python included
 SCRIPT = {
     "intents": [
         {"name": "hello", "phrases": ["hello [world]", "say hello"], "reply": "Hello! How can I help you?"},
@@ -165,32 +168,93 @@ def time_soon() -> str:
     return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=10)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@pytest.fixture
-def google() -> Iterator[Emulator]:
-    """The emulator, on a thread of its own."""
+@pytest.fixture(scope="module")
+def _google() -> Iterator[Emulator]:
     with emulator_in_thread(speed=0, script=SCRIPT, ears="phrases") as running:
         yield running
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def google(_google: Emulator) -> Emulator:
+    """The emulator, on a thread of its own."""
+    await _google.start_afresh()
+    return _google
+
+
+# To import the SDK takes ten times as long as an example: a Python does it once, and each example runs in a fork of it.
+# A line on standard input is a program, the answer its exit status.
+PYTHON = """
+import json, os, signal, sys, traceback
+from google import genai
+for line in sys.stdin:
+    job = json.loads(line)
+    child = os.fork()
+    if not child:
+        signal.alarm(job["seconds"])
+        os.chdir(job["folder"])
+        os.environ.clear()
+        os.environ.update(job["environment"])
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        status = 0
+        try:
+            exec(compile(job["code"], "<string>", "exec"), {"__name__": "__main__"})
+        except BaseException:
+            traceback.print_exc()
+            status = 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+Run = Callable[[str], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def python(pillow: Path) -> Iterator[subprocess.Popen[str]]:
+    """In a folder outside this repository, whose modules could be imported otherwise."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PYTHON], cwd=pillow, env=os.environ | {"PYTHONPATH": str(pillow)},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        yield process
+        process.stdin.close()
+
+
 @pytest.fixture
-def environment(google: Emulator, tmp_path: Path) -> dict[str, str]:
-    """What the examples find: the variables, `image.jpg` and `audio.pcm`, and Pillow, or what stands in for it."""
+def run(python: subprocess.Popen[str], environment: dict[str, str], tmp_path: Path) -> Run:
+    """Run a program in a folder that has what `environment` put there."""
+
+    def run(code: str) -> subprocess.CompletedProcess[str]:
+        job = {"code": code, "environment": environment, "folder": str(tmp_path), "seconds": int(GIVE_UP_SECONDS)}
+        python.stdin.write(json.dumps(job) + "\n")
+        python.stdin.flush()
+        status = int(python.stdout.readline())
+        printed, errors = ((tmp_path / name).read_text() for name in ("stdout", "stderr"))
+        return subprocess.CompletedProcess(python.args, status, printed, errors)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def pillow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to import from: with what stands in for Pillow, where that is not installed."""
+    folder = tmp_path_factory.mktemp("pillow")
+    if importlib.util.find_spec("PIL") is None:
+        (folder / "PIL").mkdir()
+        (folder / "PIL" / "__init__.py").touch()
+        (folder / "PIL" / "Image.py").write_text(PILLOW)
+    return folder
+
+
+@pytest.fixture
+def environment(google: Emulator, pillow: Path, tmp_path: Path) -> dict[str, str]:
+    """What the examples find: the variables, Pillow, `image.jpg` and `audio.pcm`."""
     (tmp_path / "image.jpg").write_bytes(IMAGE)
     speech = synthesise("Tell me a long story.", rate=16_000)
     (tmp_path / "audio.pcm").write_bytes(bytes(16_000) + speech + bytes(32_000))
-    if importlib.util.find_spec("PIL") is None:
-        (tmp_path / "PIL").mkdir()
-        (tmp_path / "PIL" / "__init__.py").touch()
-        (tmp_path / "PIL" / "Image.py").write_text(PILLOW)
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("GOOGLE_", "GEMINI_", "PYTEST"))}
-    return ours | google.environment | {"GOOGLE_API_KEY": "key", "PYTHONPATH": str(tmp_path)}
-
-
-def run(code: str, environment: dict[str, str], tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS,
-        check=False,
-    )  # fmt: skip
+    return ours | google.environment | {"GOOGLE_API_KEY": "key", "PYTHONPATH": str(pillow)}
 
 
 async def served(emulator: Emulator, messages: dict[str, int]) -> Session:
@@ -299,8 +363,8 @@ class Checks:
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES.keys() - EXCLUDED))
-async def test_example(name: str, google: Emulator, environment: dict[str, str], tmp_path: Path):
-    done = run(program(name, mended(name)), environment, tmp_path)
+async def test_example(name: str, google: Emulator, run: Run):
+    done = run(program(name, mended(name)))
     assert done.returncode == 0, done.stderr
     method, _, number = name.partition(".")[2].partition(" ")
     check = getattr(Checks(google, done.stdout), method, None)
@@ -309,8 +373,8 @@ async def test_example(name: str, google: Emulator, environment: dict[str, str],
 
 
 @pytest.mark.parametrize("name", sorted(SLIPS))
-def test_slip_is_in_the_documentation(name: str, google: Emulator, environment: dict[str, str], tmp_path: Path):
-    done = run(program(name, EXAMPLES[name]), environment, tmp_path)
+def test_slip_is_in_the_documentation(name: str, google: Emulator, run: Run):
+    done = run(program(name, EXAMPLES[name]))
     assert done.returncode == 1
     assert SLIPS[name][1] in done.stderr
     assert all(set(session.received) == {"setup"} for session in google.all_sessions)
@@ -354,7 +418,7 @@ def test_the_sdks_own_live_tests(google: Emulator, environment: dict[str, str], 
     arguments = ["--mode=api", "-q", "-p", "no:randomly", "-p", "no:django", "--junitxml=result.xml"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments, "test_suite.py"], cwd=tmp_path, env=environment,
-        capture_output=True, text=True, timeout=50, check=False,
+        capture_output=True, text=True, timeout=GIVE_UP_SECONDS, check=False,
     )  # fmt: skip
     cases = ET.parse(tmp_path / "result.xml").iter("testcase")
     results = {case.get("name"): (case[0].tag if len(case) else "passed") for case in cases}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from sessions_app.emulator import Emulator, proto, wire
+from tests.forms import long_form
 
 from .test_bad_input import bystander
 from .test_mutations import FAST, url
@@ -139,10 +141,12 @@ def test_02_wrong_values_in_the_other_spelling():
             wire.parse(json.dumps(build(steps, value, snake)))
 
 
-async def test_02_wrong_values_and_unknown_fields_close_the_connection(emulator: Emulator):
+@pytest.mark.parametrize("step", [7, long_form(1)])
+async def test_02_wrong_values_and_unknown_fields_close_the_connection(emulator: Emulator, step: int):
+    """All of them are refused where they are read: another test has them all, without a connection for each."""
     context = emulator.ssl_context()
     async with bystander(emulator):
-        for message, wanted in mistakes(values=1):
+        for message, wanted in itertools.islice(mistakes(values=1), 0, None, step):
             async with connect(url(emulator), ssl=context, **FAST) as ws:
                 await ws.send(json.dumps(message))
                 with pytest.raises(ConnectionClosed):

@@ -17,6 +17,7 @@ import pytest
 from sessions_app.emulator import Emulator
 from sessions_app.emulator.speech import synthesise
 from tests.programs import require_program
+from tests.waiting import GIVE_UP_SECONDS
 
 from .conftest import MODEL, WEATHER
 from .test_tools import RESULT, SPOKEN
@@ -82,7 +83,7 @@ def talk(folder: Path, emulator: Emulator) -> Callable[..., Any]:
         try:
             if meanwhile:
                 await meanwhile()
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(GIVE_UP_SECONDS):
                 output, errors = await speaking
         finally:
             if program.returncode is None:
@@ -165,7 +166,7 @@ async def test_11_resuming(talk):
 
 async def test_11_go_away(talk, emulator: Emulator):
     async def leave() -> None:
-        await emulator.until(lambda: emulator.sessions and emulator.sessions[0].turns, 30)
+        await emulator.until(lambda: emulator.sessions and emulator.sessions[0].turns)
         emulator.go_away(0.2)
 
     heard = await talk(("until", "goAway"), ("until", "nothing more"), meanwhile=leave)

@@ -9,6 +9,7 @@ from google.genai import errors
 from websockets.exceptions import InvalidStatus
 
 from sessions_app.emulator import Emulator, emulator_in_thread
+from tests.waiting import GIVE_UP_SECONDS
 
 from .conftest import MODEL, WEATHER, conformance, dial, events, raw, spoken, turn
 
@@ -118,13 +119,36 @@ async def test_13_injected_messages_arrive_in_order(emulator: Emulator):
 
 async def test_in_a_thread_with_another_loop():
     with emulator_in_thread(speed=0) as emulator:
-        async with asyncio.timeout(10), dial(emulator, RESUMABLE) as session:
+        async with asyncio.timeout(GIVE_UP_SECONDS), dial(emulator, RESUMABLE) as session:
             assert (await ask(session, "thank you"))[0] == "You are welcome."
             emulator.close_all(1011, "enough")
             with pytest.raises(errors.APIError, match="enough"):
                 await turn(session)
         await emulator.until(lambda: not emulator.sessions)
         assert emulator.all_sessions[0].received["realtimeInput.text"] == 1
+
+
+async def test_it_can_start_afresh(emulator: Emulator):
+    emulator.faults.add("delay")
+    async with raw(emulator, {"model": f"models/{MODEL}", "sessionResumption": {}}) as ws:
+        await ws.send({"realtimeInput": {"text": "hello"}})
+        while "sessionResumptionUpdate" not in (update := await ws.receive()):
+            pass
+        await emulator.start_afresh()
+        assert await ws.closed() == (1006, "")
+    assert (emulator.dials, len(emulator.all_sessions), emulator.faults.describe()) == (0, 0, [])
+    handle = update["sessionResumptionUpdate"]["newHandle"]
+    with pytest.raises(errors.APIError, match="session not found"):
+        async with dial(emulator, {"session_resumption": {"handle": handle}}):
+            pass
+    assert [session.number for session in emulator.all_sessions] == [1]
+
+
+async def test_faults_of_the_start_are_there_afresh():
+    async with Emulator(speed=0, faults=["unknown_keys"]) as emulator:
+        emulator.faults.clear()
+        await emulator.start_afresh()
+        assert [fault["kind"] for fault in emulator.faults.describe()] == ["unknown_keys"]
 
 
 def test_a_port_in_use_is_told_to_the_caller():

@@ -6,15 +6,16 @@ import asyncio
 import json
 import wave
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest_asyncio
 from google.genai import types
 
 from sessions_app.emulator import Emulator
 from sessions_app.emulator.speech import BYTES_PER_SECOND
+from tests.waiting import GIVE_UP_SECONDS
 
 from .conftest import MODEL, WEATHER, dial, events, raw, spoken, turn
 from .test_tools import answer
@@ -47,9 +48,9 @@ SCRIPT: dict[str, Any] = {
 BOTH = {"output_audio_transcription": {}, "tools": [{"function_declarations": [WEATHER, STOCKS]}]}
 
 
-@asynccontextmanager
-async def scripted(**options: Any) -> AsyncIterator[Emulator]:
-    async with asyncio.timeout(30), Emulator(**{"speed": 0, "script": SCRIPT, **options}) as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def _emulator() -> AsyncIterator[Emulator]:
+    async with Emulator(speed=0, script=SCRIPT) as running:
         yield running
 
 
@@ -61,8 +62,8 @@ def response(call: types.FunctionCall, **result: Any) -> types.FunctionResponse:
     return types.FunctionResponse(id=call.id, name=call.name, response=result)
 
 
-async def test_10_several_calls_at_once_and_one_reply_of_all_results():
-    async with scripted() as emulator, dial(emulator, BOTH) as session:
+async def test_10_several_calls_at_once_and_one_reply_of_all_results(emulator: Emulator):
+    async with dial(emulator, BOTH) as session:
         await session.send_realtime_input(text="plan a trip to Paris")
         weather, stock = await calls_of(session)
         assert (weather.name, weather.args) == ("get_weather", {"location": "Paris"})
@@ -75,16 +76,16 @@ async def test_10_several_calls_at_once_and_one_reply_of_all_results():
         assert spoken(await turn(session)) == "In Paris it is 21 degrees, and we have 3 tents."
 
 
-async def test_10_both_results_in_one_message():
-    async with scripted() as emulator, dial(emulator, BOTH) as session:
+async def test_10_both_results_in_one_message(emulator: Emulator):
+    async with dial(emulator, BOTH) as session:
         await session.send_realtime_input(text="plan a trip to Paris")
         messages = await turn(session, lambda call: response(call, location="Paris", temperature=1.5, count=2))
     assert spoken(messages) == "In Paris it is 1.5 degrees, and we have 2 tents."
 
 
-async def test_10_all_blocking_calls_are_withdrawn_together():
+async def test_10_all_blocking_calls_are_withdrawn_together(emulator: Emulator):
     blocking = [declaration | {"behavior": "BLOCKING"} for declaration in (WEATHER, STOCKS)]
-    async with scripted() as emulator, dial(emulator, {"tools": [{"function_declarations": blocking}]}) as session:
+    async with dial(emulator, {"tools": [{"function_declarations": blocking}]}) as session:
         await session.send_realtime_input(text="plan a trip to Paris")
         calls = await calls_of(session)
         await session.send_tool_response(function_responses=response(calls[0], temperature=1))
@@ -96,22 +97,22 @@ async def test_10_all_blocking_calls_are_withdrawn_together():
 async def test_10_results_that_come_as_text():
     """LiveKit sends what Python prints, others send JSON."""
     for text in ("{'location': 'Paris', 'temperature': 7}", '{"location": "Paris", "temperature": 7}'):
-        async with asyncio.timeout(20), Emulator(speed=0) as emulator, dial(emulator, BOTH) as session:
+        async with asyncio.timeout(GIVE_UP_SECONDS), Emulator(speed=0) as emulator, dial(emulator, BOTH) as session:
             await session.send_realtime_input(text="What's the weather in Paris?")
             messages = await turn(session, answer({"output": text}))
         assert "temperature: 7" in spoken(messages)
         assert "{" not in spoken(messages)
 
 
-async def test_10_scheduling_by_the_script():
-    async with scripted() as emulator, dial(emulator, BOTH) as session:
+async def test_10_scheduling_by_the_script(emulator: Emulator):
+    async with dial(emulator, BOTH) as session:
         await session.send_realtime_input(text="look at paris in the background")
         messages = await turn(session, lambda call: response(call, temperature=3))
     assert events(messages) == ["tool_call", "turn_complete"]
 
 
-async def test_10_context_updates_change_the_tools():
-    async with scripted() as emulator, dial(emulator, BOTH) as session:
+async def test_10_context_updates_change_the_tools(emulator: Emulator):
+    async with dial(emulator, BOTH) as session:
         await session.send_context_update(tools=[])
         await session.send_realtime_input(text="plan a trip to Paris")
         assert "get_weather" in spoken(await turn(session))
@@ -121,14 +122,14 @@ async def test_10_context_updates_change_the_tools():
         await session.send_context_update(system_instruction="Be brief.")
 
 
-async def test_07_a_turn_may_be_silent():
-    async with scripted() as emulator, dial(emulator, BOTH) as session:
+async def test_07_a_turn_may_be_silent(emulator: Emulator):
+    async with dial(emulator, BOTH) as session:
         await session.send_realtime_input(text="say nothing")
         assert events(await turn(session)) == ["turn_complete"]
 
 
-async def test_07_a_turn_may_take_its_time():
-    async with scripted() as emulator, dial(emulator) as session:
+async def test_07_a_turn_may_take_its_time(emulator: Emulator):
+    async with dial(emulator) as session:
         loop = asyncio.get_running_loop()
         began = loop.time()
         await session.send_realtime_input(text="take your time")
@@ -136,41 +137,39 @@ async def test_07_a_turn_may_take_its_time():
         assert loop.time() - began > 0.3
 
 
-async def test_thoughts_are_sent_to_those_who_ask_for_them():
+async def test_thoughts_are_sent_to_those_who_ask_for_them(emulator: Emulator):
     thinking = {"thinking_config": {"thinking_budget": 100, "include_thoughts": True}}
-    async with scripted() as emulator:
-        for configuration, thoughts in ((thinking, ["A hard one."]), ({}, [])):
-            async with dial(emulator, configuration, model=M25) as session:
-                await session.send_realtime_input(text="who won in Paris")
-                messages = await turn(session)
-            parts = [
-                part
-                for message in messages
-                if message.server_content and message.server_content.model_turn
-                for part in message.server_content.model_turn.parts
-            ]
-            assert [part.text for part in parts if part.thought] == thoughts
-            assert messages[-1].usage_metadata.thoughts_token_count == 3, "they cost all the same"
+    for configuration, thoughts in ((thinking, ["A hard one."]), ({}, [])):
+        async with dial(emulator, configuration, model=M25) as session:
+            await session.send_realtime_input(text="who won in Paris")
+            messages = await turn(session)
+        parts = [
+            part
+            for message in messages
+            if message.server_content and message.server_content.model_turn
+            for part in message.server_content.model_turn.parts
+        ]
+        assert [part.text for part in parts if part.thought] == thoughts
+        assert messages[-1].usage_metadata.thoughts_token_count == 3, "they cost all the same"
 
 
-async def test_grounding_comes_with_google_search():
-    async with scripted() as emulator:
-        for tools, wanted in (([{"google_search": {}}], 1), ([], 0)):
-            async with dial(emulator, {"tools": tools}) as session:
-                await session.send_realtime_input(text="who won in Paris")
-                messages = await turn(session)
-            found = [m.server_content.grounding_metadata for m in messages if m.server_content.grounding_metadata]
-            assert len(found) == wanted
-            for metadata in found:
-                assert metadata.web_search_queries == ["who won in Paris"]
-                assert metadata.grounding_chunks[0].web.uri == "https://n.example/Paris"
+async def test_grounding_comes_with_google_search(emulator: Emulator):
+    for tools, wanted in (([{"google_search": {}}], 1), ([], 0)):
+        async with dial(emulator, {"tools": tools}) as session:
+            await session.send_realtime_input(text="who won in Paris")
+            messages = await turn(session)
+        found = [m.server_content.grounding_metadata for m in messages if m.server_content.grounding_metadata]
+        assert len(found) == wanted
+        for metadata in found:
+            assert metadata.web_search_queries == ["who won in Paris"]
+            assert metadata.grounding_chunks[0].web.uri == "https://n.example/Paris"
 
 
 async def test_a_script_may_be_a_file(tmp_path: Path):
     file = tmp_path / "script.toml"
     file.write_text('[[intents]]\nname = "n"\nphrases = "ping"\nreply = "pong"\n[[faults]]\nkind = "unknown_keys"\n')
     async with (
-        scripted(script=file) as emulator,
+        Emulator(speed=0, script=file) as emulator,
         raw(emulator, {"model": f"models/{MODEL}", "outputAudioTranscription": {}}) as ws,
     ):
         await ws.send({"realtimeInput": {"text": "ping"}})
@@ -182,15 +181,14 @@ async def test_a_script_may_be_a_file(tmp_path: Path):
 # What can be asked afterwards.
 
 
-async def test_frames_with_times_and_without_bytes():
-    async with scripted() as emulator:
-        async with dial(emulator, {"output_audio_transcription": {}}) as session:
-            await session.send_realtime_input(audio={"data": bytes(640), "mime_type": "audio/pcm;rate=16000"})
-            await session.send_realtime_input(text="goodbye")
-            await turn(session)
-        frames = emulator.all_sessions[0].frames
+async def test_frames_with_times_and_without_bytes(emulator: Emulator):
+    async with dial(emulator, {"output_audio_transcription": {}}) as session:
+        await session.send_realtime_input(audio={"data": bytes(640), "mime_type": "audio/pcm;rate=16000"})
+        await session.send_realtime_input(text="goodbye")
+        await turn(session)
+    frames = emulator.all_sessions[0].frames
     assert [frame.kind for frame in frames if not frame.sent] == [
-        "setup", "realtimeInput.audio", "realtimeInput.text"
+    "setup", "realtimeInput.audio", "realtimeInput.text"
     ]  # fmt: skip
     audio = frames[2].message["realtimeInput"]["audio"]
     assert audio == {"data": {"bytes": 640}, "mimeType": "audio/pcm;rate=16000"}
@@ -204,7 +202,7 @@ async def test_frames_with_times_and_without_bytes():
 
 
 async def test_recordings(tmp_path: Path):
-    async with asyncio.timeout(20), Emulator(speed=0, record=tmp_path / "all") as emulator:
+    async with asyncio.timeout(GIVE_UP_SECONDS), Emulator(speed=0, record=tmp_path / "all") as emulator:
         async with dial(emulator, {"input_audio_transcription": {}}) as session:
             await speak(session, SILENCE + question("Good morning") + SILENCE)
             messages = await turn(session)
@@ -230,14 +228,14 @@ async def test_recordings(tmp_path: Path):
 
 async def pieces(emulator: Emulator, **configuration: Any) -> list[int]:
     async with dial(emulator, configuration) as session:
-        await session.send_realtime_input(text="Tell me a long story")
+        await session.send_realtime_input(text="Who are you?")
         return [len(message.data) for message in await turn(session) if message.data]
 
 
 async def test_07_pieces_vary_and_the_seed_repeats_them():
     runs = []
     for options in ({}, {}, {"seed": 1}, {"jitter": 0}, {"chunk": 0.04, "jitter": 0}):
-        async with asyncio.timeout(20), Emulator(speed=0, **options) as emulator:
+        async with asyncio.timeout(GIVE_UP_SECONDS), Emulator(speed=0, **options) as emulator:
             runs.append(await pieces(emulator))
     first, again, seeded, even, small = runs
     assert len(set(first[:-1])) > 10
@@ -249,7 +247,7 @@ async def test_07_pieces_vary_and_the_seed_repeats_them():
 
 async def test_09_languages_and_voices():
     """The same words take another time in another language, or by a quicker voice."""
-    async with asyncio.timeout(20), Emulator(speed=0, record_audio=True) as emulator:
+    async with asyncio.timeout(GIVE_UP_SECONDS), Emulator(speed=0, record_audio=True) as emulator:
         sizes = []
         for voice, language in (("Kore", "en-US"), ("Fenrir", "en-US"), ("Kore", "ja-JP"), ("Kore", "xx-XX")):
             speech = {"voice_config": {"prebuilt_voice_config": {"voice_name": voice}}, "language_code": language}
@@ -264,7 +262,11 @@ async def test_09_languages_and_voices():
 
 
 async def test_echo_sends_audio_straight_back():
-    async with asyncio.timeout(20), Emulator(echo=True) as emulator, raw(emulator, {"model": f"models/{MODEL}"}) as ws:
+    async with (
+        asyncio.timeout(GIVE_UP_SECONDS),
+        Emulator(echo=True) as emulator,
+        raw(emulator, {"model": f"models/{MODEL}"}) as ws,
+    ):
         await ws.send({"realtimeInput": {"audio": {"data": "AQIDBA==", "mimeType": "audio/pcm;rate=16000"}}})
         blob = (await ws.receive())["serverContent"]["modelTurn"]["parts"][0]["inlineData"]
     assert blob == {"mimeType": "audio/pcm;rate=24000", "data": "AQIDBA=="}

@@ -139,6 +139,7 @@ async def test_10_interrupt_cuts_and_speaks(steady: Emulator):
                 break
         await session.send_tool_response(function_responses=answer(RESULT, scheduling="INTERRUPT")(call))
         assert events(await turn(session))[-2:] == ["interrupted", "turn_complete"]
+        steady.clock.let_go()
         assert spoken(await turn(session)) == SPOKEN
 
 
@@ -151,7 +152,10 @@ async def test_10_when_idle_waits_for_the_turn(steady: Emulator, result: dict):
         async for message in session.receive():
             if message.data:
                 break
+        kept = steady.sessions[0]
         await session.send_tool_response(function_responses=answer(result)(call))
+        await steady.until(lambda: kept.history[-1]["role"] == "tool")
+        steady.clock.let_go()
         assert events(await turn(session)) == ["audio", "generation_complete", "turn_complete"]
         assert spoken(await turn(session)) == SPOKEN
 

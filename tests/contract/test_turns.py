@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import time
 
+import pytest
 from google.genai import types
 
 from sessions_app.emulator import Emulator
 from sessions_app.emulator.speech import BYTES_PER_SECOND, synthesise
 
+from .clock import HeldClock
 from .conftest import MODEL, conformance, dial, events, raw, spoken, turn
 
 SETUP = {"model": f"models/{MODEL}"}
@@ -39,6 +39,7 @@ async def test_06_client_content_interrupts_the_active_turn(steady: Emulator):
                 await session.send_client_content(turns=said("thank you"))
                 break
         assert events(await turn(session))[-2:] == ["interrupted", "turn_complete"]
+        steady.clock.let_go()
         assert spoken(await turn(session)) == "You are welcome."
 
 
@@ -85,29 +86,28 @@ async def test_07_frames_are_small_and_binary(emulator: Emulator):
 
 
 async def test_07_pace_is_faster_than_real_time_but_not_at_once(steady: Emulator):
+    steady.clock.let_go()
     async with dial(steady) as session:
         await session.send_realtime_input(text="who are you")
-        began = None
-        size = 0
-        async for message in session.receive():
-            began = began or time.monotonic()
-            size += len(message.data or b"")
-        took = time.monotonic() - began
-    seconds = size / BYTES_PER_SECOND
-    assert seconds / 4 < took < seconds
+        seconds = sum(len(message.data or b"") for message in await turn(session)) / BYTES_PER_SECOND
+    audio = [frame for frame in steady.all_sessions[0].frames if frame.kind == "serverContent.modelTurn"]
+    took = audio[-1].seconds - audio[0].seconds
+    assert took == pytest.approx((seconds - 1) / 2, abs=0.2), "twice real time, after a second at once"
+    at_once = sum(frame.seconds == audio[0].seconds for frame in audio)
+    assert 0.8 / 0.26 < at_once < 1.2 / 0.14 + 1, "pieces of 0.14 to 0.26 seconds, a second of them at first"
 
 
 async def test_07_turn_complete_waits_for_the_listener():
-    async with (
-        asyncio.timeout(20),
-        Emulator(speed=20, playback_gap=0.3) as emulator,
-        dial(emulator) as session,
-    ):
+    clock = HeldClock()
+    clock.let_go()
+    async with Emulator(speed=20, playback_gap=0.3, clock=clock) as emulator, dial(emulator) as session:
         await session.send_realtime_input(text="hello")
-        ends = {}
-        async for message in session.receive():
-            ends |= dict.fromkeys(events([message]), time.monotonic())
-    assert ends["turn_complete"] - ends["generation_complete"] > 0.25
+        await turn(session)
+        generated, complete = emulator.sessions[0].frames[-2:]
+    assert (generated.kind, complete.kind) == (
+        "serverContent.generationComplete", "serverContent.turnComplete+usageMetadata",
+    )  # fmt: skip
+    assert complete.seconds - generated.seconds == pytest.approx(0.3)
 
 
 @conformance

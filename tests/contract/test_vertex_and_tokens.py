@@ -175,11 +175,14 @@ async def test_01_a_token_resumes_its_session(emulator: Emulator):
         assert (await ask(session, "what did I say before"))[0] == "Before this you said: good morning"
 
 
-async def test_01_unknown_and_expired_tokens(emulator: Emulator):
-    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1)
+async def test_01_unknown_and_expired_tokens(steady: Emulator):
+    emulator, soon = steady, steady.clock.now() + datetime.timedelta(minutes=1)
     expired = await token(emulator, uses=5, expire_time=soon)
-    too_late = await token(emulator, uses=5, new_session_expire_time=datetime.datetime.now(datetime.UTC))
-    await emulator.until(lambda: datetime.datetime.now(datetime.UTC) > soon)
+    too_late = await token(emulator, uses=5, new_session_expire_time=soon)
+    for name in (expired, too_late):
+        async with with_token(emulator, name):
+            pass
+    steady.clock.advance(60)
     for name, sentence in [("auth_tokens/x", "invalid"), (expired, "expired"), (too_late, "no new session")]:
         with pytest.raises(errors.APIError, match=sentence) as caught:
             async with with_token(emulator, name):

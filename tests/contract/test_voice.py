@@ -8,6 +8,7 @@ from google.genai import errors
 from sessions_app.emulator import Emulator
 from sessions_app.emulator.speech import synthesise
 
+from .clock import HeldClock
 from .conftest import conformance, dial, events, heard, spoken, turn
 
 TRANSCRIBED = {"input_audio_transcription": {}, "output_audio_transcription": {}}
@@ -55,13 +56,16 @@ async def test_08_barge_in(steady: Emulator):
         cut = await turn(session)
         assert events(cut)[-2:] == ["interrupted", "turn_complete"]
         assert "generation_complete" not in events(cut)
+        steady.clock.let_go()
         answer = await turn(session)
     assert heard(answer) == "who are you"
     assert spoken(answer).startswith("I am the emulator"), "nothing of the story comes after the interruption"
 
 
 async def test_08_late_barge_in_cuts_what_is_still_being_heard():
-    async with Emulator(speed=50) as emulator, dial(emulator, TRANSCRIBED) as session:
+    clock = HeldClock()
+    clock.let_go()
+    async with Emulator(speed=50, clock=clock) as emulator, dial(emulator, TRANSCRIBED) as session:
         await session.send_realtime_input(text="Tell me a long story")
         await turn(session)
         await speak(session, question("Who are you?") + SILENCE)
@@ -73,7 +77,12 @@ async def test_08_no_interruption(steady: Emulator):
     async with dial(steady, TRANSCRIBED | config) as session:
         await session.send_realtime_input(text="Who are you?")
         await until_audio(session)
-        await speak(session, question("Show me the latest orders") + SILENCE)
+        kept = steady.sessions[0]
+        await speak(session, question("Show me the latest orders"))
+        await steady.until(lambda: kept.turns.user_is_speaking)
+        await speak(session, SILENCE)
+        await steady.until(lambda: not kept.turns.user_is_speaking)
+        steady.clock.let_go()
         assert events(await turn(session)) == ["audio", "generation_complete", "turn_complete"]
         assert "execute_sql_query" in spoken(await turn(session)), "the second question is answered after the first"
 

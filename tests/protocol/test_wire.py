@@ -24,6 +24,7 @@ from sessions_app.gemini.connection import GeminiConnection, GeminiEndpoint, NoS
 from sessions_app.gemini.errors import CONNECTION_ERRORS, Remedy, explain
 from sessions_app.gemini.settings import ModelSettings
 from sessions_app.gemini.setup import LiveSetup
+from tests.waiting import GIVE_UP_SECONDS
 
 WIRE = Path(__file__).resolve().parents[1] / "wire"
 SETUP = LiveSetup(
@@ -72,18 +73,21 @@ async def wire(tmp_path):
     authority.issue_cert("127.0.0.1").configure_cert(context)
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     wire = Wire()
-    async with asyncio.timeout(20), serve(wire.carry, "127.0.0.1", 0, ssl=context, max_size=None) as server:
+    async with (
+        asyncio.timeout(GIVE_UP_SECONDS),
+        serve(wire.carry, "127.0.0.1", 0, ssl=context, max_size=None) as server,
+    ):
         wire.endpoint = GeminiEndpoint(
             api_key="the-key",
             base_url=f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}",
             ca_file=str(tmp_path / "ca.pem"),
-            connect_timeout=10,
+            connect_timeout=GIVE_UP_SECONDS,
         )
         yield wire
 
 
 @asynccontextmanager
-async def connected(wire: Wire, setup: LiveSetup = SETUP, handle: str | None = None, timeout: float = 10):
+async def connected(wire: Wire, setup: LiveSetup = SETUP, handle: str | None = None, timeout: float = GIVE_UP_SECONDS):
     async with connect(wire.endpoint.client(), setup, handle=handle, timeout=timeout) as gemini:
         wire.setup = await wire.frame()
         yield gemini
@@ -269,7 +273,7 @@ async def test_http_errors_of_the_upgrade(tmp_path):
                 ca_file=str(tmp_path / "ca.pem"),
             )
             with pytest.raises(CONNECTION_ERRORS) as caught:
-                async with connect(endpoint.client(), SETUP, handle=None, timeout=10):
+                async with connect(endpoint.client(), SETUP, handle=None, timeout=GIVE_UP_SECONDS):
                     pass
         assert explain(caught.value).code == code
 

@@ -1,14 +1,21 @@
-"""Wrong setups fail at start-up, in a process of its own as a deployment would see it."""
+"""Wrong setups fail at start-up, whatever starts: a server, or a command."""
 
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from django.conf import settings as current
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 
+import gemlive_project.settings
 from tests.processes import on_each_server
 from tests.server import free_port
+from tests.waiting import GIVE_UP_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = {
@@ -24,26 +31,64 @@ GOOD = {
 }
 
 
-def check(**changes: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+def start(*command: str, **changes: str) -> subprocess.CompletedProcess:
+    """A process of its own, as a deployment would see it."""
     return subprocess.run(
-        command, cwd=ROOT, env=os.environ | GOOD | changes, capture_output=True, text=True, timeout=60
-    )
+        [sys.executable, *command],
+        cwd=ROOT, env=os.environ | GOOD | changes, capture_output=True, text=True, timeout=GIVE_UP_SECONDS,
+    )  # fmt: skip
 
 
 @on_each_server
 def test_a_server_that_runs_no_checks_of_its_own_fails_at_start_up_too(command):
-    command = [sys.executable, "-m", *[part.format(port=free_port()) for part in command]]
-    environment = os.environ | GOOD | {"GEMINI_API_KEY": ""}
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    result = start("-m", *[part.format(port=free_port()) for part in command], GEMINI_API_KEY="")
     assert result.returncode != 0
     assert "gemlive.E001" in result.stderr
     assert "GEMINI_API_KEY" in result.stderr
 
 
-def test_a_production_setup_has_nothing_to_complain_about():
-    result = check()
+def test_a_command_starts_with_a_production_setup():
+    result = start("manage.py", "check", "--deploy", "--fail-level", "WARNING")
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.long
+def test_a_command_fails_with_a_wrong_setup():
+    result = start("manage.py", "check", GEMINI_API_KEY="")
+    assert result.returncode == 1
+    assert "gemlive.E001" in result.stderr
+
+
+@pytest.fixture
+def check(monkeypatch, settings):
+    """`manage.py check --deploy` in this process, with the project's settings read anew from an environment."""
+
+    def run(**changes: str) -> None:
+        for name, value in (GOOD | changes).items():
+            monkeypatch.setenv(name, value)
+        for name, value in vars(read_settings()).items():
+            if name.isupper() and name not in ("DATABASES", "LOGGING") and getattr(current, name, None) != value:
+                setattr(settings, name, value)
+        call_command("check", deploy=True, fail_level="WARNING")
+
+    return run
+
+
+def read_settings() -> ModuleType:
+    """The settings module and its parts, imported again beside those that Django has."""
+    package = "gemlive_project.settings"
+    kept = {name: module for name, module in sys.modules.items() if f"{name}.".startswith(f"{package}.")}
+    for name in kept:
+        del sys.modules[name]
+    try:
+        return importlib.import_module(package)
+    finally:
+        sys.modules.update(kept)
+        gemlive_project.settings = kept[package]
+
+
+def test_a_production_setup_has_nothing_to_complain_about(check):
+    check()
 
 
 @pytest.mark.parametrize(
@@ -67,15 +112,14 @@ def test_a_production_setup_has_nothing_to_complain_about():
         ({"TRANSCRIPT_REDACTOR": "tools_app.privacy.NOT_KEPT"}, "gemlive.E070", "TRANSCRIPT_REDACTOR"),
     ],
 )
-def test_a_wrong_setup_names_the_variable(changes, check_id, names):
-    result = check(**changes)
-    assert result.returncode != 0
-    assert check_id in result.stderr
-    assert names in result.stderr
+def test_a_wrong_setup_names_the_variable(check, changes, check_id, names):
+    with pytest.raises(SystemCheckError) as caught:
+        check(**changes)
+    assert check_id in str(caught.value)
+    assert names in str(caught.value)
 
 
-def test_a_default_model_that_needs_a_setting_is_told():
-    answer = check(GEMINI_MODEL="gemini-3.8-live-extended-thinking")
-    assert answer.returncode == 1
-    assert "gemlive.W001" in answer.stderr
-    assert "thinkingLevel" in answer.stderr
+def test_a_default_model_that_needs_a_setting_is_told(check):
+    with pytest.raises(SystemCheckError, match="thinkingLevel") as caught:
+        check(GEMINI_MODEL="gemini-3.8-live-extended-thinking")
+    assert "gemlive.W001" in str(caught.value)

@@ -7,6 +7,7 @@ import pytest
 
 from sessions_app.browser import events
 from sessions_app.page_socket import MAX_WAITING, PageSocket
+from tests.waiting import GIVE_UP_SECONDS
 
 
 class Socket:
@@ -43,7 +44,7 @@ def page(socket, stuck):
 
 
 async def taken(socket, count):
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         while len(socket.taken) < count:
             await asyncio.sleep(0)
     return socket.taken

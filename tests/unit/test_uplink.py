@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from sessions_app.live.buffers import Uplink, UplinkFull
+from tests.waiting import GIVE_UP_SECONDS
 
 
 async def test_waiting_audio_is_joined():
@@ -101,5 +102,5 @@ async def test_get_waits():
     await asyncio.sleep(0)
     assert not waiting.done()
     uplink.put_audio(b"\1\0")
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         assert await waiting == (b"\1\0", 16_000)

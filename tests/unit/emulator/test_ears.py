@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from sessions_app.emulator.activity import RATE
 from sessions_app.emulator.ears import PhraseEars
 from sessions_app.emulator.script import Script, ScriptError
 from sessions_app.emulator.speech import synthesise
+from tests.forms import long_form
 
 VOICES = [("en-us+f2", 150), ("en-us", 165), ("en-us+m3", 175)]
 SPEAKERS = [*VOICES, ("Kore", 165), ("Puck", 150)]
@@ -59,9 +62,9 @@ def ears(script: Script) -> PhraseEars:
     return PhraseEars(script)
 
 
-def said(sentence: str, voice: str, speed: int) -> bytes:
+def said(sentence: str, voice: str, speed: int, speak: Callable[..., bytes] = synthesise) -> bytes:
     """As an utterance comes from the activity detection: with what was before and after it."""
-    return bytes(RATE // 3 * 2) + synthesise(sentence, voice, speed, RATE) + bytes(RATE // 10 * 12)
+    return bytes(RATE // 3 * 2) + speak(sentence, voice, speed, RATE) + bytes(RATE // 10 * 12)
 
 
 def tone(seconds: float, rms: float) -> bytes:
@@ -69,28 +72,37 @@ def tone(seconds: float, rms: float) -> bytes:
     return samples.clip(-32768, 32767).astype("<i2").tobytes()
 
 
+@pytest.mark.parametrize("speakers", [SPEAKERS[::2], long_form(SPEAKERS)], ids=["some", "all"])
 @pytest.mark.parametrize("example", [INSIDE[0], INSIDE[3], INSIDE[4], INSIDE[7]])
-def test_the_examples_of_the_readme_are_heard(ears: PhraseEars, script: Script, example: str):
-    """espeak-ng never speaks twice alike, and one take in a hundred is refused: of five, one may be."""
-    heard = [ears.hear(said(example, voice, speed)) for voice, speed in SPEAKERS]
+def test_the_examples_of_the_readme_are_heard(ears: PhraseEars, script: Script, example: str, speakers: list):
+    """espeak-ng never speaks twice alike, and one take in a hundred is refused: then it is said once more."""
+    heard = [
+        ears.hear(said(example, voice, speed)) or ears.hear(said(example, voice, speed, speak=synthesise.__wrapped__))
+        for voice, speed in speakers
+    ]
     understood = [words for words in heard if words is not None]
-    assert len(understood) >= len(SPEAKERS) - 1
+    assert len(understood) >= len(speakers) - 1
     assert all(script.match(words) == script.match(example) for words in understood)
 
 
-def test_phrases_are_understood_and_other_speech_is_mostly_refused(ears: PhraseEars, script: Script):
+@pytest.mark.parametrize(("voices", "step"), [(VOICES[:1], 2), long_form(VOICES, 1)], ids=["some", "all"])
+def test_phrases_are_understood_and_other_speech_is_mostly_refused(
+    ears: PhraseEars, script: Script, voices: list, step: int
+):
+    """Of all voices and sentences are the figures of docs/emulator.md."""
+    known, unknown = INSIDE[::step], OUTSIDE[::step]
     refused, wrong, accepted = [], [], []
-    for voice, speed in VOICES:
-        for sentence in INSIDE:
+    for voice, speed in voices:
+        for sentence in known:
             heard = ears.hear(said(sentence, voice, speed))
             if heard is None:
                 refused.append((voice, sentence))
             elif script.match(heard) != script.match(sentence):
                 wrong.append((voice, sentence, heard))
-        for sentence in OUTSIDE:
+        for sentence in unknown:
             if heard := ears.hear(said(sentence, voice, speed)):
                 accepted.append((voice, sentence, heard))
-    inside, outside = len(INSIDE) * len(VOICES), len(OUTSIDE) * len(VOICES)
+    inside, outside = len(known) * len(voices), len(unknown) * len(voices)
     print(f"\n{inside} phrases: {len(refused)} refused, {len(wrong)} misheard; {outside} others: {len(accepted)} taken")
     print(*refused, *wrong, *accepted, sep="\n")
     assert len(refused) + len(wrong) <= inside * 0.2

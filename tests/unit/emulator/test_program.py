@@ -18,7 +18,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from tests.waiting import wait_until
+from sessions_app.emulator.__main__ import main
+from tests.forms import in_long_form, long_form
+from tests.waiting import GIVE_UP_SECONDS, wait_until
 
 PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent?key=k"
 ROOT = Path(__file__).parents[3]
@@ -48,19 +50,19 @@ def test_can_be_trusted_when_it_is_ready(tmp_path: Path):
     with program("--ca-out", str(authority)) as process:
         port = ready_port(process)
         context = ssl.create_default_context(cafile=authority)
-        with socket.create_connection(("127.0.0.1", port), 5) as plain:
+        with socket.create_connection(("127.0.0.1", port), GIVE_UP_SECONDS) as plain:
             context.wrap_socket(plain, server_hostname="127.0.0.1").close()
         assert process.stdout.readline() == f"GOOGLE_GEMINI_BASE_URL=https://127.0.0.1:{port}\n"
         assert process.stdout.readline() == f"GOOGLE_VERTEX_BASE_URL=https://127.0.0.1:{port}\n"
         assert process.stdout.readline() == f"SSL_CERT_FILE={authority}\n"
 
 
-@pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("name", [signal.SIGTERM, long_form(signal.SIGINT)])
 def test_a_signal_ends_it_cleanly(name: signal.Signals):
     with program() as process:
         ready_port(process)
         process.send_signal(name)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=GIVE_UP_SECONDS)
     assert (process.returncode, errors) == (0, "")
 
 
@@ -68,45 +70,47 @@ def test_ends_with_its_standard_input():
     with program("--stop-with-stdin") as process:
         ready_port(process)
         process.stdin.close()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=GIVE_UP_SECONDS) == 0
 
 
 def test_port_in_use():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with program("--port", str(port)) as process:
-            _, errors = process.communicate(timeout=10)
+            _, errors = process.communicate(timeout=GIVE_UP_SECONDS)
     assert process.returncode == 2
     assert errors == f"Port {port} on 127.0.0.1 is in use: choose another with --port (0 takes a free one).\n"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["--script", "/nowhere.toml"], "The script /nowhere.toml cannot be read: No such file or directory.\n"),
-        (["--port", "70000"], "The port 70000 does not exist: choose one from 0 to 65535.\n"),
-        (["--speed", "-1"], "Speed, burst and playback gap must not be negative, and jitter is from 0 to 1.\n"),
-    ],
-)
-def test_wrong_options(arguments: list[str], sentence: str):
-    with program(*arguments) as process:
-        _, errors = process.communicate(timeout=10)
-    assert (process.returncode, errors) == (2, sentence)
+WRONG = [
+    (["--script", "/nowhere.toml"], "The script /nowhere.toml cannot be read: No such file or directory.\n"),
+    (["--port", "70000"], "The port 70000 does not exist: choose one from 0 to 65535.\n"),
+    (["--speed", "-1"], "Speed, burst and playback gap must not be negative, and jitter is from 0 to 1.\n"),
+    (["--fault", "explode"], "There is no fault 'explode': choose one of refuse_upgrade, close, abort, "),
+    (["--fault", "close,at=noon"], "There is no moment 'noon': choose one of upgrade, setup, ready, "),
+    (["--record", __file__], f"Recordings cannot be written to {__file__}: File exists."),
+    (["--chunk", "0"], "A chunk of audio is from 0.01 to 10 seconds long."),
+    (["--jitter", "2"], "Speed, burst and playback gap must not be negative, and jitter is from 0 to 1."),
+]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["--fault", "explode"], "There is no fault 'explode': choose one of refuse_upgrade, close, abort, "),
-        (["--fault", "close,at=noon"], "There is no moment 'noon': choose one of upgrade, setup, ready, "),
-        (["--record", __file__], f"Recordings cannot be written to {__file__}: File exists."),
-        (["--chunk", "0"], "A chunk of audio is from 0.01 to 10 seconds long."),
-        (["--jitter", "2"], "Speed, burst and playback gap must not be negative, and jitter is from 0 to 1."),
-    ],
-)
-def test_options_that_cannot_be(arguments: list[str], sentence: str):
+@pytest.mark.parametrize(("arguments", "sentence"), WRONG)
+def test_wrong_options(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]):
+    """What the program does with them; its process is another test's."""
+    interval = sys.getswitchinterval()
+    try:
+        assert main(arguments) == 2
+    finally:
+        sys.setswitchinterval(interval)
+    errors = capsys.readouterr().err
+    assert errors.startswith(sentence)
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [WRONG[0], *in_long_form(WRONG[1:])])
+def test_wrong_options_end_the_process(arguments: list[str], sentence: str):
     with program(*arguments) as process:
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=GIVE_UP_SECONDS)
     assert process.returncode == 2
     assert errors.startswith(sentence)
 
@@ -125,10 +129,10 @@ def test_faults_and_recordings_by_flags(tmp_path: Path):
             socket.send('{"realtimeInput": {"text": "hello"}}')
             with suppress(ConnectionClosed):
                 while True:
-                    socket.recv(timeout=10)
+                    socket.recv(timeout=GIVE_UP_SECONDS)
             assert (socket.close_code, socket.close_reason) == (4000, "enough")
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=GIVE_UP_SECONDS)
     [folder] = (tmp_path / "all").iterdir()
     last = json.loads((folder / "frames.jsonl").read_text().splitlines()[-1])
     assert last["message"]["serverContent"] == {"turnComplete": True}
@@ -144,12 +148,12 @@ def test_a_killed_emulator_leaves_what_it_had(tmp_path: Path):
             socket.send('{"realtimeInput": {"text": "hello"}}')
             frames = []
             while "turnComplete" not in str(frames[-1:]):
-                frames.append(json.loads(socket.recv(timeout=10)))
+                frames.append(json.loads(socket.recv(timeout=GIVE_UP_SECONDS)))
             [folder] = (tmp_path / "all").iterdir()
             # A frame is noted when it has left: the last one may be on its way to the file.
             wait_until(lambda: "turnComplete" in (folder / "frames.jsonl").read_text(), "the last frame is noted")
             process.kill()
-            process.wait(timeout=10)
+            process.wait(timeout=GIVE_UP_SECONDS)
     sent = [line for line in map(json.loads, (folder / "frames.jsonl").read_text().splitlines()) if line["sent"]]
     assert [list(line["message"]) for line in sent] == [list(frame) for frame in frames]
     parts = [part for frame in frames for part in frame.get("serverContent", {}).get("modelTurn", {}).get("parts", [])]

@@ -1,4 +1,7 @@
-"""The fixture `gemini_emulator`, as another project's tests use it: in a pytest of its own, outside this repository."""
+"""The fixture `gemini_emulator`, as another project's tests use it: in a pytest of its own, outside this repository.
+
+One run has all their modules; each test here looks at what became of one of them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,12 @@ import os
 import subprocess
 import sys
 import textwrap
+import xml.etree.ElementTree as ET
 from pathlib import Path
+
+import pytest
+
+from tests.waiting import GIVE_UP_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAD = '''
@@ -25,47 +33,18 @@ async def ask(text):
         messages = [message.server_content async for message in session.receive()]
         return "".join(m.output_transcription.text for m in messages if m and m.output_transcription)
 '''
-
-
-def pytest_elsewhere(folder: Path, tests: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run these tests as a project would that has only our emulator on its path: no Django, none of our plugins."""
-    (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\nfilterwarnings = error\n")
-    # In a test module it would come too late for --strict-markers, which reads the marks while it imports the module.
-    (folder / "conftest.py").write_text('pytest_plugins = ["sessions_app.emulator.pytest_plugin"]\n')
-    (folder / "test_theirs.py").write_text(HEAD + textwrap.dedent(tests))
-    ours = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("GOOGLE_", "GEMINI_", "PYTEST", "DJANGO")) and name != "SSL_CERT_FILE"
-    }
-    plugins = [f"-pno:{name}" for name in ("django", "asyncio", "randomly", "cacheprovider")]
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-v", *plugins, *arguments], cwd=folder, timeout=50,
-        env=ours | {"PYTHONPATH": str(ROOT)} | environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
-def passes(folder: Path, tests: str, count: int, *arguments: str, **environment: str) -> str:
-    done = pytest_elsewhere(folder, tests, *arguments, **environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f" {count} passed" in done.stdout
-    return done.stdout
-
-
-def test_it_answers_on_a_free_port_without_django(tmp_path: Path):
-    tests = """
+# What surrounds the run: the fixture must put it aside, and put it back.
+AROUND = {"SSL_CERT_FILE": "theirs.pem", "HTTPS_PROXY": "http://proxy.invalid:1"}
+THEIRS = {
+    "test_answers": """
         def test_it(gemini_emulator):
             assert isinstance(gemini_emulator, Emulator)
             assert gemini_emulator.url == f"https://127.0.0.1:{gemini_emulator.port}"
-            socket.create_connection(("127.0.0.1", gemini_emulator.port), 5).close()
+            socket.create_connection(("127.0.0.1", gemini_emulator.port)).close()
             assert asyncio.run(ask("hello")) == "Hello! How can I help you?"
             assert "django" not in sys.modules and "channels" not in sys.modules
-    """
-    passes(tmp_path, tests, 1)
-
-
-def test_variables_are_set_while_it_runs(tmp_path: Path):
-    tests = """
+    """,
+    "test_variables": """
         NAMES = ("GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL", "SSL_CERT_FILE",
                  "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
         def variables():
@@ -80,12 +59,8 @@ def test_variables_are_set_while_it_runs(tmp_path: Path):
             assert os.path.isfile(variables()["SSL_CERT_FILE"])
 
         test_after = test_before
-    """
-    passes(tmp_path, tests, 3, SSL_CERT_FILE="theirs.pem", HTTPS_PROXY="http://proxy.invalid:1")
-
-
-def test_the_marks_options_reach_it(tmp_path: Path):
-    tests = """
+    """,
+    "test_marks": """
         OPEN = {"intents": [{"name": "door", "phrases": ["open the door"], "reply": "It is open."}]}
 
         @pytest.mark.gemini_emulator(script=OPEN)
@@ -111,30 +86,24 @@ def test_the_marks_options_reach_it(tmp_path: Path):
 
         def test_without_a_mark_it_speaks_at_once(gemini_emulator):
             assert gemini_emulator.pace.speed == 0
-    """
-    passes(tmp_path, tests, 5)
 
-
-def test_an_option_that_does_not_exist_fails_the_test(tmp_path: Path):
-    tests = """
+        def test_the_mark_is_explained(pytestconfig):
+            explained = "gemini_emulator(**options): options of the fixture's Emulator"
+            assert explained in pytestconfig.getini("markers")
+    """,
+    "test_unknown_option": """
         @pytest.mark.gemini_emulator(volume=11)
         def test_it(gemini_emulator):
             pass
-    """
-    done = pytest_elsewhere(tmp_path, tests)
-    assert done.returncode == 1
-    assert "volume" in done.stdout
-    assert " 1 error" in done.stdout
-
-
-def test_frames_are_there_afterwards(tmp_path: Path):
-    tests = """
-        def test_it(gemini_emulator):
+    """,
+    "test_frames": """
+        def test_afterwards(gemini_emulator):
             before = time.monotonic()
             asyncio.run(ask("hello"))
-            took = time.monotonic() - before
-            asyncio.run(gemini_emulator.until(lambda: not gemini_emulator.sessions))
             (session,) = gemini_emulator.all_sessions
+            # A frame is noted when it has left: the client may have it before.
+            asyncio.run(gemini_emulator.until(lambda: "turnComplete" in session.frames[-1].kind and not session.open))
+            took = time.monotonic() - before
             assert session.messages("realtimeInput") == [{"text": "hello"}]
             assert session.messages("toolResponse") == []
             assert session.received == {"setup": 1, "realtimeInput.text": 1}
@@ -153,12 +122,8 @@ def test_frames_are_there_afterwards(tmp_path: Path):
                 async with genai.Client(api_key="x").aio.live.connect(model="gemini-3.8-live", config=CONFIG):
                     return [session.setup["model"] for session in gemini_emulator.sessions]
             assert asyncio.run(talk()) == ["models/gemini-3.8-live"]
-    """
-    passes(tmp_path, tests, 2)
-
-
-def test_each_test_gets_a_fresh_one(tmp_path: Path):
-    tests = """
+    """,
+    "test_fresh": """
         seen = []
 
         @pytest.mark.parametrize("number", [1, 2])
@@ -170,18 +135,14 @@ def test_each_test_gets_a_fresh_one(tmp_path: Path):
             for old in seen:
                 assert not old.ca_file.exists()
                 with pytest.raises(OSError):
-                    socket.create_connection(("127.0.0.1", old.port), 5).close()
+                    socket.create_connection(("127.0.0.1", old.port)).close()
             seen.append(gemini_emulator)
             gemini_emulator.faults.add("close", at="input")
             with pytest.raises(errors.APIError):
                 asyncio.run(ask("hello"))
             assert len(gemini_emulator.all_sessions) == 1
-    """
-    passes(tmp_path, tests, 2)
-
-
-def test_it_does_not_outlive_a_test_that_fails(tmp_path: Path):
-    tests = """
+    """,
+    "test_failing": """
         import threading
 
         def test_fails_with_an_open_session(gemini_emulator):
@@ -193,17 +154,66 @@ def test_it_does_not_outlive_a_test_that_fails(tmp_path: Path):
         def test_nothing_is_left():
             assert [thread.name for thread in threading.enumerate() if "emulator" in thread.name] == []
             assert "GOOGLE_GEMINI_BASE_URL" not in os.environ
-    """
-    done = pytest_elsewhere(tmp_path, tests)
-    assert " 1 failed, 1 passed" in done.stdout, done.stdout
-    assert "ArithmeticError" in done.stdout
+    """,
+}
 
 
-def test_the_mark_is_explained(tmp_path: Path):
-    done = pytest_elsewhere(tmp_path, "", "--markers")
-    assert "@pytest.mark.gemini_emulator(**options): options of the fixture's Emulator" in done.stdout
+def pytest_elsewhere(folder: Path, theirs: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run these tests as a project would that has only our emulator on its path: no Django, none of our plugins."""
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\nfilterwarnings = error\n")
+    # In a test module it would come too late for --strict-markers, which reads the marks while it imports the module.
+    (folder / "conftest.py").write_text('pytest_plugins = ["sessions_app.emulator.pytest_plugin"]\n')
+    for name, tests in theirs.items():
+        (folder / f"{name}.py").write_text(HEAD + textwrap.dedent(tests))
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GOOGLE_", "GEMINI_", "PYTEST", "DJANGO")) and name not in AROUND
+    }
+    plugins = [f"-pno:{name}" for name in ("django", "asyncio", "randomly", "cacheprovider")]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-v", *plugins, *arguments], cwd=folder, timeout=GIVE_UP_SECONDS,
+        env=ours | {"PYTHONPATH": str(ROOT)} | AROUND, capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """Module and test → "passed", or what its report says."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    done = pytest_elsewhere(folder, THEIRS, "--junitxml=result.xml")
+    assert done.returncode == 1, done.stdout + done.stderr  # tests failed, as two of them shall
+    found: dict[str, dict[str, str]] = {name: {} for name in THEIRS}
+    for case in ET.parse(folder / "result.xml").iter("testcase"):
+        told = "".join(f"{child.tag}: {child.get('message')} {child.text}" for child in case)
+        found[case.get("classname", "")][case.get("name", "")] = told or "passed"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("module", "count"),
+    [("test_answers", 1), ("test_variables", 3), ("test_marks", 6), ("test_frames", 2), ("test_fresh", 2)],
+)
+def test_what_others_expect_of_it(results: dict[str, dict[str, str]], module: str, count: int):
+    assert list(results[module].values()) == ["passed"] * count
+
+
+def test_an_option_that_does_not_exist_fails_the_test(results: dict[str, dict[str, str]]):
+    told = results["test_unknown_option"]["test_it"]
+    assert told.startswith("error: ")
+    assert "volume" in told
+
+
+def test_it_does_not_outlive_a_test_that_fails(results: dict[str, dict[str, str]]):
+    failed, after = (
+        results["test_failing"][name] for name in ("test_fails_with_an_open_session", "test_nothing_is_left")
+    )
+    assert failed.startswith("failure: ")
+    assert "ArithmeticError" in failed
+    assert after == "passed"
+
+
+@pytest.mark.long
 def test_how_long_it_takes(tmp_path: Path):
     """Printed, not asserted (pytest -s): what the fixture adds to a test that does nothing."""
     tests = """
@@ -211,8 +221,9 @@ def test_how_long_it_takes(tmp_path: Path):
         def test_it(gemini_emulator, number):
             pass
     """
-    output = passes(tmp_path, tests, 10, "--durations=0", "-vv")
+    done = pytest_elsewhere(tmp_path, {"test_nothing": tests}, "--durations=0", "-vv")
+    assert done.returncode == 0, done.stdout + done.stderr
     for phase in ("setup", "teardown"):
-        times = sorted(float(line.split("s ")[0]) for line in output.splitlines() if f"s {phase} " in line)
-        assert len(times) == 10, output
+        times = sorted(float(line.split("s ")[0]) for line in done.stdout.splitlines() if f"s {phase} " in line)
+        assert len(times) == 10, done.stdout
         print(f"The fixture's {phase}: {times[5]:.3f} s as a rule, {times[-1]:.3f} s at most")

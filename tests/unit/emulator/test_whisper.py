@@ -18,7 +18,9 @@ from sessions_app.emulator import Emulator
 from sessions_app.emulator.ears import EarsError, PhraseEars, WhisperEars, make_ears
 from sessions_app.emulator.script import Script
 from sessions_app.emulator.speech import synthesise
+from tests.forms import long_form
 from tests.programs import require_package
+from tests.waiting import GIVE_UP_SECONDS
 
 WIDTH = 64
 WORD = "hello"
@@ -84,7 +86,7 @@ def _set(spec: object, name: str, value: np.ndarray) -> None:
     setattr(spec, last, value)
 
 
-@pytest.mark.parametrize("language", ["", "en-US", "de-DE"])
+@pytest.mark.parametrize("language", ["", "de-DE", long_form("en-US")])
 def test_it_is_asked_and_understood(model: Path, language: str):
     ears = WhisperEars(str(model))
     heard = ears.hear(synthesise("Good evening.", rate=16_000), language)
@@ -112,7 +114,7 @@ async def test_the_emulator_hears_any_speech_with_it(model: Path):
     from tests.contract.test_voice import SILENCE, TRANSCRIBED, speak
 
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(GIVE_UP_SECONDS),
         Emulator(speed=0, whisper_model=str(model)) as emulator,
         dial(emulator, TRANSCRIBED) as session,
     ):

@@ -65,7 +65,7 @@ def test_a_name_of_a_with_clause_is_one_only_where_it_can_be_seen(query, tables)
 )
 def test_nonsense_is_read_or_refused_and_soon(words, times, dialect):
     query = ("SELECT " + " ".join(words) * times)[:MAX_LENGTH]
-    started = time.monotonic()
+    began = time.thread_time()
     with contextlib.suppress(ToolError):
         assert check(query, dialect).text
-    assert time.monotonic() - started < 20
+    assert time.thread_time() - began < 20, "CPU time: it does not depend on what else runs"

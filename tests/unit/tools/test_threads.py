@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app.exceptions import ToolError
 from tools_app.threads import ToolThreads
 
@@ -18,12 +19,12 @@ async def test_no_more_than_the_limit_at_once_and_all_come_to_their_turn():
         with lock:
             at_work += 1
             most = max(most, at_work)
-        together.wait(5)
+        together.wait(GIVE_UP_SECONDS)
         with lock:
             at_work -= 1
         return 1
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         assert sum(await asyncio.gather(*(threads.run(work) for _ in range(6)))) == 6
     assert most == 2
 
@@ -34,11 +35,11 @@ async def test_a_hanging_call_that_is_given_up_frees_its_place():
 
     def hang():
         started.set()
-        release.wait(20)
+        release.wait(GIVE_UP_SECONDS)
 
     hanging = asyncio.create_task(threads.run(hang))
-    async with asyncio.timeout(5):
-        await asyncio.to_thread(started.wait, 5)
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        await asyncio.to_thread(started.wait, GIVE_UP_SECONDS)
         hanging.cancel()
         with pytest.raises(asyncio.CancelledError):
             await hanging
@@ -50,14 +51,14 @@ async def test_a_waiting_call_that_is_cancelled_never_starts():
     threads = ToolThreads(limit=1)
     release = threading.Event()
     ran = []
-    first = asyncio.create_task(threads.run(lambda: release.wait(10)))
+    first = asyncio.create_task(threads.run(lambda: release.wait(GIVE_UP_SECONDS)))
     second = asyncio.create_task(threads.run(lambda: ran.append("second")))
     await asyncio.sleep(0)
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second
     release.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         await first
         await threads.run(lambda: ran.append("third"))
     assert ran == ["third"]
@@ -68,14 +69,14 @@ async def test_too_many_hanging_calls_are_an_error_and_not_a_leak():
     release = threading.Event()
     for _ in range(2):
         started = threading.Event()
-        task = asyncio.create_task(threads.run(lambda started=started: (started.set(), release.wait(20))))
-        await asyncio.to_thread(started.wait, 5)
+        task = asyncio.create_task(threads.run(lambda started=started: (started.set(), release.wait(GIVE_UP_SECONDS))))
+        await asyncio.to_thread(started.wait, GIVE_UP_SECONDS)
         task.cancel()
         await asyncio.wait({task})
     with pytest.raises(ToolError, match="still hanging"):
         await threads.run(lambda: 1)
     release.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         while True:
             try:
                 assert await threads.run(lambda: 1) == 1
