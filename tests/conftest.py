@@ -22,9 +22,20 @@ SLOW_FOLDERS = ["e2e", "reliability", "integration/tools/mcp", "contract", "inte
 
 @pytest.hookimpl(trylast=True)  # when the terminal's reporter is there
 def pytest_configure(config: pytest.Config) -> None:
+    _configure_hypothesis(is_short=config.option.markexpr == "not long")
     hands_out_tests = config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
     if hands_out_tests and not config.option.verbose:
         config.pluginmanager.register(Progress(config))
+
+
+def _configure_hypothesis(*, is_short: bool) -> None:
+    """It draws the same in every run of the short forms, and by chance in the long ones.
+
+    It has no time-outs of its own, which a busy machine would exceed.
+    """
+    profile = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+    hypothesis.register_profile("ours", derandomize=is_short, **profile, **({"database": None} if is_short else {}))
+    hypothesis.load_profile("ours")
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -41,17 +52,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((i for i, folder in enumerate(folders) if item.path.is_relative_to(folder)), len(folders))
 
     items.sort(key=place)  # and otherwise as they were
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Hypothesis draws the same in every run of the short forms, and by chance in the long ones.
-
-    It has no time-outs of its own, which a busy machine would exceed.
-    """
-    short = config.option.markexpr == "not long"
-    profile = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
-    hypothesis.register_profile("ours", derandomize=short, **profile, **({"database": None} if short else {}))
-    hypothesis.load_profile("ours")
 
 
 @pytest.fixture(scope="session")
