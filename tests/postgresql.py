@@ -56,7 +56,7 @@ class PostgreSQL:
         wait_until(self._answers, "PostgreSQL answers")
 
     def _answers(self) -> bool:
-        assert self._process and self._process.poll() is None, (self.folder / "log").read_text()
+        assert self._process.poll() is None, (self.folder / "log").read_text()
         with contextlib.suppress(psycopg.OperationalError):
             self.connect().close()
             return True

@@ -10,7 +10,7 @@ from sessions_app.checks import check_access, check_production
 from tests.processes import running
 from tests.server import ROOT, UVICORN, Server
 
-from .accounts import make_user
+from .accounts import with_ada
 
 TEXT = (ROOT / "docs" / "access.md").read_text(encoding="utf-8")
 RUN = re.findall(r"<!-- tests/\S+/test_access_docs\.py runs this -->\n```(\w+)\n(.*?)```", TEXT, re.DOTALL)
@@ -32,8 +32,8 @@ def shell(command: str, server: Server, **variables: str) -> dict:
 
 def test_what_the_documentation_shows_is_what_happens(environment, tmp_path):
     environment["GEMLIVE_ACCESS"] = "login"
+    with_ada(environment)
     with running(environment, UVICORN, tmp_path / "log") as server:
-        make_user(server)
         token = server.manage("tokens", "create", "ada", "--days", "30").strip()
         session = ""
         for command, documented in COMMANDS:
@@ -48,7 +48,7 @@ def test_what_the_documentation_shows_is_what_happens(environment, tmp_path):
             env=os.environ | {"SERVER": server.url, "TOKEN": token}, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         assert '"CONNECTED"' in said.stdout, said.stderr
-        (listed,) = server.manage("tokens", "list").splitlines()
+        _, listed = server.manage("tokens", "list").splitlines()  # the second is the newer
         server.manage("tokens", "revoke", listed.split()[0])
         refused = shell(COMMANDS[0][0], server, TOKEN=token)
         assert refused["code"] == "token_invalid"
