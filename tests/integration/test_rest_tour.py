@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import running
+from tests.processes import environment_of, migrate, running
 from tests.programs import require_program
-from tests.server import ROOT, UVICORN
+from tests.server import ROOT, UVICORN, Server
 
 LOGIN = """
 from django.contrib.auth.models import User
@@ -21,16 +21,26 @@ print(client.cookies["sessionid"].value)
 CSRF = "c" * 32
 
 
+@pytest.fixture(scope="module")
+def database(shared_emulator, tmp_path_factory) -> tuple[bytes, str]:
+    """An SQLite file, and the key of a session in it in which admin, whose password is admin, is logged in."""
+    folder = tmp_path_factory.mktemp("database")
+    server = Server(0, environment_of(folder, shared_emulator), folder / "log")
+    migrate(server)
+    key = server.manage("shell", "--verbosity=0", "-c", LOGIN).splitlines()[-1]
+    return (folder / "db.sqlite3").read_bytes(), key
+
+
 @pytest.fixture
-def server(environment, tmp_path):
+def server(environment, database, tmp_path):
+    (tmp_path / "db.sqlite3").write_bytes(database[0])
     with running(environment, UVICORN, tmp_path / "log") as server:
         yield server
 
 
 @pytest.fixture
-def key(server) -> str:
-    """Of a session in which admin, whose password is admin, is logged in."""
-    return server.manage("shell", "--verbosity=0", "-c", LOGIN).splitlines()[-1]
+def key(database) -> str:
+    return database[1]
 
 
 def test_the_tour_shows_what_it_says(server, key, tmp_path):
