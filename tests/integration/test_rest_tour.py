@@ -10,6 +10,7 @@ import pytest
 from tests.processes import environment_of, migrate, running
 from tests.programs import require_program
 from tests.server import ROOT, UVICORN, Server
+from tests.waiting import GIVE_UP_SECONDS
 
 LOGIN = """
 from django.contrib.auth.models import User
@@ -72,7 +73,7 @@ def run_client(server, folder: Path, *arguments: str) -> str:
         sys.executable, "docs/examples/client.py", "--server", server.url, "--origin", "http://localhost:3000",
         "--folder", str(folder), *arguments,
     ]  # fmt: skip
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=GIVE_UP_SECONDS)
     return result.stdout if result.returncode == 0 else result.stderr
 
 

@@ -9,6 +9,7 @@ import sys
 from sessions_app.checks import check_access, check_production
 from tests.processes import running
 from tests.server import ROOT, UVICORN, Server
+from tests.waiting import GIVE_UP_SECONDS
 
 from .accounts import with_ada
 
@@ -25,7 +26,12 @@ COMMANDS = [
 def shell(command: str, server: Server, **variables: str) -> dict:
     command = command.replace("localhost:3001", f"localhost:{server.port}")
     done = subprocess.run(
-        ["bash", "-c", command], env=os.environ | variables, check=True, capture_output=True, text=True, timeout=60
+        ["bash", "-c", command],
+        env=os.environ | variables,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=GIVE_UP_SECONDS,
     )
     return json.loads(done.stdout)
 
@@ -45,7 +51,8 @@ def test_what_the_documentation_shows_is_what_happens(environment, tmp_path):
         (program,) = [block for language, block in RUN if language == "python"]
         said = subprocess.run(
             [sys.executable, "-c", program],
-            env=os.environ | {"SERVER": server.url, "TOKEN": token}, capture_output=True, text=True, timeout=60,
+            env=os.environ | {"SERVER": server.url, "TOKEN": token}, capture_output=True, text=True,
+            timeout=GIVE_UP_SECONDS,
         )  # fmt: skip
         assert '"CONNECTED"' in said.stdout, said.stderr
         _, listed = server.manage("tokens", "list").splitlines()  # the second is the newer

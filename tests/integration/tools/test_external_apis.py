@@ -312,7 +312,7 @@ def test_a_file_of_apis_that_cannot_be_read_is_told(tmp_path, name):
 
 def test_a_wrong_host_stops_the_server_at_start_up():
     result = subprocess.run(
-        [sys.executable, "manage.py", "check"], cwd=ROOT, capture_output=True, text=True, timeout=60,
+        [sys.executable, "manage.py", "check"], cwd=ROOT, capture_output=True, text=True, timeout=GIVE_UP_SECONDS,
         env=os.environ
         | {"TOOLS_ALLOWED_HOSTS": "https://a.example", "DJANGO_SETTINGS_MODULE": "gemlive_project.settings"},
     )  # fmt: skip
