@@ -429,9 +429,12 @@ async def test_a_flood_of_calls_waits_for_no_row_and_ends_with_one_each(make_exe
 
     executor = make_executor()
     writer.submit(lambda: go_on.wait(GIVE_UP_SECONDS) and None)
-    outcomes = await asyncio.gather(*(executor.call(str(n), "quick", {"number": n}) for n in range(200)))
-    assert await rows() == []
-    go_on.set()
+    try:
+        async with asyncio.timeout(GIVE_UP_SECONDS / 2):  # who waits for a row, waits for all of RECORD_SECONDS
+            outcomes = await asyncio.gather(*(executor.call(str(n), "quick", {"number": n}) for n in range(200)))
+        assert await rows() == []
+    finally:
+        go_on.set()
     await executor.close(timeout=GIVE_UP_SECONDS)
     assert [outcome.result for outcome in outcomes] == list(range(200))
     found = await rows()
