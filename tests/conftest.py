@@ -11,10 +11,11 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 
 from sessions_app.emulator import Emulator, emulator_in_thread
+from tests.processes import environment_of
 from tests.programs import require_program
 from tests.progress import Progress
 from tests.server import free_port
-from tests.waiting import wait_until
+from tests.waiting import GIVE_UP_SECONDS, wait_until
 from tools_app.writer import writer
 
 SLOW_FOLDERS = ["e2e", "reliability", "integration/tools/mcp", "contract", "integration"]
@@ -67,7 +68,7 @@ def _all_is_written(request) -> Iterator[None]:
     for database in {"db", "transactional_db"}.intersection(request.fixturenames):
         request.getfixturevalue(database)  # what is set up first is taken down last
     yield
-    writer.stop(timeout=30)  # the next write starts it again
+    writer.stop(timeout=GIVE_UP_SECONDS)  # the next write starts it again
 
 
 @pytest.fixture
@@ -87,20 +88,7 @@ def dial(settings, emulator: Emulator) -> None:
 @pytest.fixture
 def environment(tmp_path, shared_emulator) -> dict[str, str]:
     """Of a server process with a database of its own, which dials the shared emulator."""
-    return {
-        "DEBUG": "1",
-        "PORT": "3001",
-        "GEMINI_API_KEY": "test",
-        "GEMINI_BASE_URL": shared_emulator.url,
-        "GEMINI_CA_FILE": str(shared_emulator.ca_file),
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
-        "DEMO_DATABASE_URL": f"sqlite:///{tmp_path / 'shop.sqlite3'}",
-        "REDIS_URL": "",
-        "GEMLIVE_ACCESS": "",
-        "SECRET_KEY": "",
-        "ALLOWED_HOSTS": "",
-        "ALLOWED_ORIGINS": "http://localhost:3000",
-    }
+    return environment_of(tmp_path, shared_emulator)
 
 
 def _listens(port: int) -> bool:
@@ -119,4 +107,4 @@ def redis(tmp_path) -> Iterator[str]:
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(GIVE_UP_SECONDS)

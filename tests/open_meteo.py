@@ -180,7 +180,7 @@ def open_meteo() -> Iterator[OpenMeteo]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     service = OpenMeteo(server.server_port)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield service

@@ -14,11 +14,30 @@ import psycopg
 import pytest
 from websockets.asyncio.client import connect
 
+from sessions_app.emulator import Emulator
 from tests.server import DAPHNE, UVICORN, Server, free_port
 from tests.waiting import GIVE_UP_SECONDS
 
 on_each_server = pytest.mark.parametrize("command", [UVICORN, DAPHNE], ids=["uvicorn", "daphne"])
 """For tests of what depends on the server: sockets, frames, bodies, signals, processes."""
+
+
+def environment_of(folder: Path, emulator: Emulator) -> dict[str, str]:
+    """Of a server with a database of its own in this folder, which dials the emulator."""
+    return {
+        "DEBUG": "1",
+        "PORT": "3001",
+        "GEMINI_API_KEY": "test",
+        "GEMINI_BASE_URL": emulator.url,
+        "GEMINI_CA_FILE": str(emulator.ca_file),
+        "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
+        "DEMO_DATABASE_URL": f"sqlite:///{folder / 'shop.sqlite3'}",
+        "REDIS_URL": "",
+        "GEMLIVE_ACCESS": "",
+        "SECRET_KEY": "",
+        "ALLOWED_HOSTS": "",
+        "ALLOWED_ORIGINS": "http://localhost:3000",
+    }
 
 
 def migrate(server: Server) -> None:

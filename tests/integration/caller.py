@@ -8,6 +8,7 @@ from typing import Any
 from channels.testing import WebsocketCommunicator
 
 from gemlive_project.asgi import application
+from tests.waiting import GIVE_UP_SECONDS
 
 ORIGIN = "http://localhost:3000"
 
@@ -37,19 +38,19 @@ class Caller:
         self.close_code: int | None = None
 
     async def __aenter__(self) -> "Caller":
-        accepted, self.subprotocol = await self.socket.connect(timeout=10)
+        accepted, self.subprotocol = await self.socket.connect(timeout=GIVE_UP_SECONDS)
         assert accepted
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self.socket.disconnect(timeout=10)
+        await self.socket.disconnect(timeout=GIVE_UP_SECONDS)
 
     async def send(self, kind: str, **data: Any) -> None:
         await self.socket.send_to(text_data=json.dumps({"type": kind, "data": data} if data else {"type": kind}))
 
     async def receive(self) -> dict | bytes | None:
         """The next message; None when the server has closed."""
-        output = await self.socket.receive_output(timeout=20)
+        output = await self.socket.receive_output(timeout=GIVE_UP_SECONDS)
         if output["type"] == "websocket.close":
             self.close_code = output.get("code")
             return None
@@ -75,7 +76,7 @@ class Caller:
         raise AssertionError(f"The server closed ({self.close_code}) before {kind} {data}")
 
     async def until_closed(self) -> int | None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(GIVE_UP_SECONDS):
             while await self.receive() is not None:
                 pass
         return self.close_code

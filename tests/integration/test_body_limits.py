@@ -13,8 +13,9 @@ import pytest
 
 from gemlive_project.body_limits import API_BYTES, MEGABYTE, OTHER_BYTES
 from sessions_app.rest.parsers import DEEPEST
-from tests.processes import running
+from tests.processes import environment_of, running
 from tests.server import DAPHNE, UVICORN
+from tests.waiting import GIVE_UP_SECONDS
 
 JSON = {"Content-Type": "application/json"}
 
@@ -22,18 +23,13 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture(scope="module", params=[[*UVICORN, "--http", "h11"], DAPHNE], ids=["uvicorn", "daphne"])
 def server(request, tmp_path_factory, shared_emulator):
     folder = tmp_path_factory.mktemp("bodies")
-    environment = {
-        "DEBUG": "1", "PORT": "3001", "SECRET_KEY": "", "ALLOWED_HOSTS": "", "REDIS_URL": "", "GEMINI_API_KEY": "test",
-        "GEMINI_BASE_URL": shared_emulator.url, "GEMINI_CA_FILE": str(shared_emulator.ca_file),
-        "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
-    }  # fmt: skip
-    with running(environment, request.param, folder / "log") as running_server:
+    with running(environment_of(folder, shared_emulator), request.param, folder / "log") as running_server:
         yield running_server
     assert "Traceback" not in (folder / "log").read_text()
 
 
 def post(server, path="/api/sessions", **request) -> httpx2.Response:
-    return httpx2.post(server.url + path, timeout=30, **request)
+    return httpx2.post(server.url + path, timeout=GIVE_UP_SECONDS, **request)
 
 
 def pieces(size: int):
@@ -58,7 +54,7 @@ def test_a_large_upload_is_refused_before_it_comes(server):
     """The length that is told decides. Daphne answers nobody whom it has not heard to the end: see the next test."""
     if server.command[0] == "daphne":
         return
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=GIVE_UP_SECONDS) as connection:
         connection.sendall(
             b"POST /admin/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (OTHER_BYTES + 1) + b"x"
         )
@@ -71,7 +67,7 @@ def test_of_a_body_without_an_end_no_more_is_kept_than_may_come(server):
     process = psutil.Process(server.process.pid)
     before, kept_before = process.memory_info().rss, bytes_in_files(process)
     piece = b"%x\r\n" % MEGABYTE + bytes(MEGABYTE) + b"\r\n"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=GIVE_UP_SECONDS) as connection:
         connection.sendall(b"POST /admin/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         with contextlib.suppress(ConnectionError):
             for _ in range(2 * OTHER_BYTES // MEGABYTE):

@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 
 from sessions_app.models import DailyUse, LiveSession
 from tests.integration.caller import Caller
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app import caching
 from tools_app.budget import DailyBudget
 from tools_app.executor import ToolExecutor
@@ -28,7 +29,7 @@ async def test_the_experts_answer_is_spoken(gemini):
     async with Caller(session.pk) as caller:
         await caller.converse()
         await caller.ask("Ask the expert why the sky is blue")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(GIVE_UP_SECONDS):
             while "scatters" not in caller.said(by_user=False):
                 await caller.until("transcription")
         await session.arefresh_from_db()
@@ -62,7 +63,7 @@ async def test_an_expert_whose_budget_is_spent_is_spoken_of(gemini, settings):
     async with Caller(session.pk) as caller:
         await caller.converse()
         await caller.ask("Ask an expert about the theory of everything")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(GIVE_UP_SECONDS):
             while "ask again tomorrow" not in caller.said(by_user=False):
                 await caller.until("transcription")
     assert caller.of_type("function_call")[0]["args"] == {"question": "the theory of everything"}

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import running
+from tests.processes import environment_of, migrate, running
 from tests.programs import require_program
-from tests.server import ROOT, UVICORN
+from tests.server import ROOT, UVICORN, Server
+from tests.waiting import GIVE_UP_SECONDS
 
 LOGIN = """
 from django.contrib.auth.models import User
@@ -21,16 +22,26 @@ print(client.cookies["sessionid"].value)
 CSRF = "c" * 32
 
 
+@pytest.fixture(scope="module")
+def database(shared_emulator, tmp_path_factory) -> tuple[bytes, str]:
+    """An SQLite file, and the key of a session in it in which admin, whose password is admin, is logged in."""
+    folder = tmp_path_factory.mktemp("database")
+    server = Server(0, environment_of(folder, shared_emulator), folder / "log", forked=True)
+    migrate(server)
+    key = server.manage("shell", "--verbosity=0", "-c", LOGIN).splitlines()[-1]
+    return (folder / "db.sqlite3").read_bytes(), key
+
+
 @pytest.fixture
-def server(environment, tmp_path):
+def server(environment, database, tmp_path):
+    (tmp_path / "db.sqlite3").write_bytes(database[0])
     with running(environment, UVICORN, tmp_path / "log") as server:
         yield server
 
 
 @pytest.fixture
-def key(server) -> str:
-    """Of a session in which admin, whose password is admin, is logged in."""
-    return server.manage("shell", "--verbosity=0", "-c", LOGIN).splitlines()[-1]
+def key(database) -> str:
+    return database[1]
 
 
 def test_the_tour_shows_what_it_says(server, key, tmp_path):
@@ -62,7 +73,7 @@ def run_client(server, folder: Path, *arguments: str) -> str:
         sys.executable, "docs/examples/client.py", "--server", server.url, "--origin", "http://localhost:3000",
         "--folder", str(folder), *arguments,
     ]  # fmt: skip
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=GIVE_UP_SECONDS)
     return result.stdout if result.returncode == 0 else result.stderr
 
 

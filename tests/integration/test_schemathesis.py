@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import running
+from tests.forms import in_long_form
+from tests.processes import environment_of, running
 from tests.server import UVICORN, Server
 
 # More by hand: SCHEMATHESIS_EXAMPLES=200 pytest -o timeout=3000 tests/integration/test_schemathesis.py
@@ -57,13 +58,9 @@ print(json.dumps(made))
 @pytest.fixture(scope="module")
 def server(shared_emulator, tmp_path_factory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    environment = {
-        "DEBUG": "1", "PORT": "3001", "SECRET_KEY": "", "ALLOWED_HOSTS": "", "REDIS_URL": "",
-        "GEMINI_API_KEY": "test", "GEMINI_BASE_URL": shared_emulator.url,
-        "GEMINI_CA_FILE": str(shared_emulator.ca_file), "TOOLS_ALLOWED_HOSTS": "", "HOUSEKEEPING_SECONDS": "0",
-        "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
-        "DEMO_DATABASE_URL": f"sqlite:///{folder / 'shop.sqlite3'}",
-        "API_RATE_USER": "", "API_RATE_ANONYMOUS": "", "API_RATE_SESSIONS": "",
+    environment = environment_of(folder, shared_emulator) | {
+        "TOOLS_ALLOWED_HOSTS": "", "HOUSEKEEPING_SECONDS": "0", "API_RATE_USER": "", "API_RATE_ANONYMOUS": "",
+        "API_RATE_SESSIONS": "",
     }  # fmt: skip
     with running(environment, UVICORN, folder / "log") as server:
         server.manage("load_demo")
@@ -76,7 +73,7 @@ def callers(server) -> dict[str, dict]:
     return json.loads(server.manage("shell", "--verbosity=0", "-c", POPULATE).splitlines()[-1])
 
 
-@pytest.mark.parametrize("caller", ["anonymous", "user", "staff"])
+@pytest.mark.parametrize("caller", ["user", *in_long_form(["anonymous", "staff"])])
 def test_it_finds_nothing(server, callers, caller, tmp_path):
     kept, *deleted = callers[caller]["sessions"]
     (tmp_path / "schemathesis.toml").write_text(f"""

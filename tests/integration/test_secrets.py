@@ -9,6 +9,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.forms import long_form
 from tests.processes import create, on_each_server, running, until
 from tests.server import DAPHNE, UVICORN
 
@@ -35,8 +36,15 @@ def leaks(text: str) -> set[str]:
     return set(re.findall(r"canary-[a-z]+-[a-z]+", text)) | set(re.findall(r"canary-ticket", text))
 
 
-@pytest.mark.parametrize("log_format", ["line", "json"])
-@pytest.mark.parametrize("command", [TALKATIVE_UVICORN, TALKATIVE_DAPHNE], ids=["uvicorn", "daphne"])
+@pytest.mark.parametrize(
+    ("command", "log_format"),
+    [
+        pytest.param(TALKATIVE_UVICORN, "line", id="uvicorn-line"),
+        pytest.param(TALKATIVE_DAPHNE, "json", id="daphne-json"),
+        long_form(TALKATIVE_UVICORN, "json", id="uvicorn-json"),
+        long_form(TALKATIVE_DAPHNE, "line", id="daphne-line"),
+    ],
+)
 async def test_no_secret_comes_out(environment, command, log_format, tmp_path):
     log = tmp_path / "log"
     environment |= CANARIES | {

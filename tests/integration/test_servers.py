@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -14,75 +15,79 @@ import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.processes import call, create, on_each_server, running, until
-from tests.server import UVICORN, Server, free_port
+from tests.processes import call, create, environment_of, on_each_server, running, until
+from tests.server import DAPHNE, UVICORN, Server, free_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@on_each_server
-async def test_a_conversation_over_a_real_server(environment, command, tmp_path):
-    with running(environment, command, tmp_path / "log") as server:
-        session_id = await create(server)
-        async with call(server, session_id) as socket:
-            await until(socket, "status", status="CONNECTING")
-            await socket.send('{"type": "connect"}')
-            await until(socket, "status", status="CONNECTED")
-            await socket.send(json.dumps({"type": "text", "data": {"text": "hello"}}))
-            audio = await until(socket, "audio")
-            assert len(base64.b64decode(audio["data"]["audio"])) % 2 == 0
-            await until(socket, "turn", state="complete")
+@pytest.fixture(scope="module", params=[UVICORN, DAPHNE], ids=["uvicorn", "daphne"])
+def server(request, shared_emulator, tmp_path_factory) -> Iterator[Server]:
+    """For tests that neither stop it nor need another environment."""
+    folder = tmp_path_factory.mktemp("server")
+    with running(environment_of(folder, shared_emulator), request.param, folder / "log") as server:
+        yield server
+    assert "Traceback" not in (folder / "log").read_text()
+
+
+async def test_a_conversation_over_a_real_server(server):
+    session_id = await create(server)
+    async with call(server, session_id) as socket:
+        await until(socket, "status", status="CONNECTING")
+        await socket.send('{"type": "connect"}')
+        await until(socket, "status", status="CONNECTED")
+        await socket.send(json.dumps({"type": "text", "data": {"text": "hello"}}))
+        audio = await until(socket, "audio")
+        assert len(base64.b64decode(audio["data"]["audio"])) % 2 == 0
+        await until(socket, "turn", state="complete")
+        await socket.send("not json")
+        await until(socket, "error", code="not_json")
+        await socket.send(b"\x00")
+        await until(socket, "error", code="odd_audio")
+        await socket.send('{"type": "disconnect"}')
+        await socket.wait_closed()
+        assert socket.close_code == 1000
+    wait_until(lambda: server.session(session_id)["status"] == "ended", "the end is recorded")
+    session = server.session(session_id)
+    assert [entry["role"] for entry in session["transcript"]] == ["user", "model"]
+    async with call(server, session_id) as socket:
+        await until(socket, "error", code="session_ended")
+        await socket.wait_closed()
+        assert socket.close_code == 4410
+    for origin in (None, "null", "http://[", "http://localhost:3002", "https://localhost:3000"):
+        with pytest.raises(InvalidStatus) as refused:
+            async with call(server, origin=origin):
+                pass
+        # Daphne itself answers 400 to one that cannot be read.
+        assert refused.value.response.status_code in ((403, 400) if origin == "http://[" else (403,))
+    # Many frames that cannot be read end a socket.
+    async with call(server) as socket:
+        for _ in range(20):
             await socket.send("not json")
-            await until(socket, "error", code="not_json")
-            await socket.send(b"\x00")
-            await until(socket, "error", code="odd_audio")
-            await socket.send('{"type": "disconnect"}')
-            await socket.wait_closed()
-            assert socket.close_code == 1000
-        wait_until(lambda: server.session(session_id)["status"] == "ended", "the end is recorded")
-        session = server.session(session_id)
-        assert [entry["role"] for entry in session["transcript"]] == ["user", "model"]
-        async with call(server, session_id) as socket:
-            await until(socket, "error", code="session_ended")
-            await socket.wait_closed()
-            assert socket.close_code == 4410
-        for origin in (None, "null", "http://[", "http://localhost:3002", "https://localhost:3000"):
-            with pytest.raises(InvalidStatus) as refused:
-                async with call(server, origin=origin):
-                    pass
-            # Daphne itself answers 400 to one that cannot be read.
-            assert refused.value.response.status_code in ((403, 400) if origin == "http://[" else (403,))
-        # Many frames that cannot be read end a socket.
-        async with call(server) as socket:
-            for _ in range(20):
-                await socket.send("not json")
-            await until(socket, "error", code="too_many_bad_frames")
-            await socket.wait_closed()
-            assert socket.close_code == 4400
-        # A frame over the limit ends its own socket and nobody else's.
-        async with call(server) as victim, call(server) as socket:
-            await until(victim, "status")
-            with contextlib.suppress(ConnectionClosed):
-                await socket.send("x" * (2 * 2**20))
-            await socket.wait_closed()
-            assert socket.close_code in (1009, 1006)  # Daphne drops it without a word
-            await victim.send('{"type": "ping"}')
-            await until(victim, "pong")
-    assert "Traceback" not in (tmp_path / "log").read_text()
+        await until(socket, "error", code="too_many_bad_frames")
+        await socket.wait_closed()
+        assert socket.close_code == 4400
+    # A frame over the limit ends its own socket and nobody else's.
+    async with call(server) as victim, call(server) as socket:
+        await until(victim, "status")
+        with contextlib.suppress(ConnectionClosed):
+            await socket.send("x" * (2 * 2**20))
+        await socket.wait_closed()
+        assert socket.close_code in (1009, 1006)  # Daphne drops it without a word
+        await victim.send('{"type": "ping"}')
+        await until(victim, "pong")
 
 
-@on_each_server
-def test_every_answer_names_the_policy(environment, command, tmp_path):
-    with running(environment, command, tmp_path / "log") as server:
-        for path in ("/", "/admin/login/", "/health", "/api/tools", "/static/css/voice.css"):
-            headers = httpx2.get(server.url + path).headers
-            policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
-            assert set(policy.values()) == {"'self'", "'none'"}, path
-            assert {name for name, value in policy.items() if value == "'none'"} == {
-                "default-src", "base-uri", "frame-ancestors",
-            }  # fmt: skip
-            assert headers["Permissions-Policy"] == "microphone=(self), camera=(self), display-capture=(self)"
+def test_every_answer_names_the_policy(server):
+    for path in ("/", "/admin/login/", "/health", "/api/tools", "/static/css/voice.css"):
+        headers = httpx2.get(server.url + path).headers
+        policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+        assert set(policy.values()) == {"'self'", "'none'"}, path
+        assert {name for name, value in policy.items() if value == "'none'"} == {
+            "default-src", "base-uri", "frame-ancestors",
+        }  # fmt: skip
+        assert headers["Permissions-Policy"] == "microphone=(self), camera=(self), display-capture=(self)"
 
 
 async def test_a_turn_that_was_told_final_survives_a_kill(environment, tmp_path):
@@ -103,7 +108,7 @@ async def test_a_turn_that_was_told_final_survives_a_kill(environment, tmp_path)
 
 
 async def test_a_database_that_cannot_be_used_is_told_in_words(environment, tmp_path):
-    server = Server(free_port(), environment, tmp_path / "log")  # never migrated: it has no tables
+    server = Server(free_port(), environment, tmp_path / "log", forked=True)  # never migrated: it has no tables
     server.start()
     try:
         async with httpx2.AsyncClient() as client:

@@ -1,6 +1,8 @@
 """Two tabs of one process, and the moments between the database's word and the process's own."""
 
 import asyncio
+import time
+from types import SimpleNamespace
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -9,6 +11,8 @@ from sessions_app import access
 from sessions_app.exceptions import TakenOver
 from sessions_app.live_here import LiveHere
 from sessions_app.models import LiveSession
+from sessions_app.recorder import SAID_SO
+from tests.waiting import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,12 +55,22 @@ async def test_what_the_older_tab_still_writes_is_kept(here, session):
 
 async def test_a_write_waits_a_moment_for_the_tab_that_takes_over(here, session, monkeypatch):
     """Its row meets the new generation before anybody here has heard of it."""
-    monkeypatch.setattr("sessions_app.recorder.SAID_SO", 0.5)
     conversation = here.open(session.pk, await carry(session), Tab())
     generation = await carry(session)
-    write = conversation.recorder.update(model="kept")
-    asyncio.get_running_loop().call_later(0.1, here.raised, session.pk, generation)
-    await write
+    loop, waits = asyncio.get_running_loop(), []
+
+    async def hear_of_it() -> None:
+        here.raised(session.pk, generation)
+
+    def sleep(seconds: float) -> None:
+        """The moment that the writer waits lasts until it is heard."""
+        if seconds:
+            waits.append(seconds)
+            asyncio.run_coroutine_threadsafe(hear_of_it(), loop).result(GIVE_UP_SECONDS)
+
+    monkeypatch.setattr("sessions_app.recorder.time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    await conversation.recorder.update(model="kept")
+    assert waits == [SAID_SO]
     newer = Tab()
     here.open(session.pk, generation, newer)
     assert newer.words == []

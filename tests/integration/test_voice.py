@@ -12,6 +12,7 @@ from sessions_app.emulator.speech import synthesise
 from sessions_app.models import LiveSession, TranscriptEntry
 from tests.integration.caller import Caller
 from tests.open_meteo import open_meteo
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app.models import Tool, ToolCall
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,9 +33,9 @@ def weather(settings):
         yield
 
 
-async def eventually(condition, seconds=10):
+async def eventually(condition):
     """What another thread or process does; polled, with an end."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         while not (found := await condition()):
             await asyncio.sleep(0.02)
     return found
@@ -273,7 +274,7 @@ async def test_a_second_tab_takes_over(gemini, session):
             assert await first.until_closed() == 4409
             await second.converse()
             # The first one's leaving is not the session's.
-            await first.socket.disconnect(timeout=10)
+            await first.socket.disconnect(timeout=GIVE_UP_SECONDS)
             await second.ask("hello")
             await session.arefresh_from_db()
             assert session.status == "live"
@@ -378,7 +379,7 @@ async def test_leaving_hangs_up_at_gemini(gemini, session):
         await caller.converse()
         carried = gemini.sessions[-1]
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         while carried.open:
             await asyncio.sleep(0.02)
 

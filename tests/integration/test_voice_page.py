@@ -139,7 +139,7 @@ def test_tools_are_those_that_are_switched_on_and_that_the_person_may_use(client
 
 def test_the_page_comes_though_the_database_is_away(environment, tmp_path):
     nobody = f"postgres://ada:secret@127.0.0.1:{free_port()}/gemlive"
-    server = Server(free_port(), environment | {"DATABASE_URL": nobody}, tmp_path / "server.log")
+    server = Server(free_port(), environment | {"DATABASE_URL": nobody}, tmp_path / "server.log", forked=True)
     server.start()
     try:
         page = httpx2.get(server.url, headers={"Cookie": "sessionid=of-a-person"})

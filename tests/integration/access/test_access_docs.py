@@ -9,8 +9,9 @@ import sys
 from sessions_app.checks import check_access, check_production
 from tests.processes import running
 from tests.server import ROOT, UVICORN, Server
+from tests.waiting import GIVE_UP_SECONDS
 
-from .accounts import make_user
+from .accounts import with_ada
 
 TEXT = (ROOT / "docs" / "access.md").read_text(encoding="utf-8")
 RUN = re.findall(r"<!-- tests/\S+/test_access_docs\.py runs this -->\n```(\w+)\n(.*?)```", TEXT, re.DOTALL)
@@ -25,15 +26,20 @@ COMMANDS = [
 def shell(command: str, server: Server, **variables: str) -> dict:
     command = command.replace("localhost:3001", f"localhost:{server.port}")
     done = subprocess.run(
-        ["bash", "-c", command], env=os.environ | variables, check=True, capture_output=True, text=True, timeout=60
+        ["bash", "-c", command],
+        env=os.environ | variables,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=GIVE_UP_SECONDS,
     )
     return json.loads(done.stdout)
 
 
 def test_what_the_documentation_shows_is_what_happens(environment, tmp_path):
     environment["GEMLIVE_ACCESS"] = "login"
+    with_ada(environment)
     with running(environment, UVICORN, tmp_path / "log") as server:
-        make_user(server)
         token = server.manage("tokens", "create", "ada", "--days", "30").strip()
         session = ""
         for command, documented in COMMANDS:
@@ -45,10 +51,11 @@ def test_what_the_documentation_shows_is_what_happens(environment, tmp_path):
         (program,) = [block for language, block in RUN if language == "python"]
         said = subprocess.run(
             [sys.executable, "-c", program],
-            env=os.environ | {"SERVER": server.url, "TOKEN": token}, capture_output=True, text=True, timeout=60,
+            env=os.environ | {"SERVER": server.url, "TOKEN": token}, capture_output=True, text=True,
+            timeout=GIVE_UP_SECONDS,
         )  # fmt: skip
         assert '"CONNECTED"' in said.stdout, said.stderr
-        (listed,) = server.manage("tokens", "list").splitlines()
+        _, listed = server.manage("tokens", "list").splitlines()  # the second is the newer
         server.manage("tokens", "revoke", listed.split()[0])
         refused = shell(COMMANDS[0][0], server, TOKEN=token)
         assert refused["code"] == "token_invalid"

@@ -19,9 +19,10 @@ from sessions_app.live_here import here
 from sessions_app.models import LiveSession
 from tests.integration.caller import ORIGIN, Caller
 from tests.processes import on_each_server, running, until
-from tests.server import Server, free_port
+from tests.server import Server
+from tests.waiting import GIVE_UP_SECONDS
 
-from .accounts import make_user
+from .accounts import with_ada
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HERS = {"her browser", "her phone", "her program"}
@@ -112,15 +113,16 @@ def call(browser: httpx2.Client, server: Server) -> connect:
 @on_each_server
 async def test_logging_out_at_one_process_ends_a_conversation_in_another(environment, command, tmp_path):
     environment |= {"GEMLIVE_ACCESS": "login", "HOUSEKEEPING_SECONDS": "0.2"}
-    with running(environment, command, tmp_path / "log") as server, ExitStack() as stack:
-        make_user(server)
-        other = Server(free_port(), environment, tmp_path / "other", command)
-        other.start()
-        stack.callback(other.stop)
+    with_ada(environment)
+    with (
+        running(environment, command, tmp_path / "log") as server,
+        running(environment, command, tmp_path / "other") as other,
+        ExitStack() as stack,
+    ):
         browser, phone = (stack.enter_context(httpx2.Client()) for _ in range(2))
         for client in (browser, phone):
             post(client, server, "/login", username="ada", password="enter")
-        async with asyncio.timeout(60), call(browser, server) as mine, call(phone, server) as another:
+        async with asyncio.timeout(GIVE_UP_SECONDS), call(browser, server) as mine, call(phone, server) as another:
             session_id = (await until(mine, "status", status="CONNECTING"))["sessionId"]
             for socket in (mine, another):
                 await socket.send('{"type": "connect"}')

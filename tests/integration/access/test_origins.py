@@ -11,8 +11,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.processes import on_each_server, running, until
 from tests.server import DAPHNE, UVICORN
+from tests.waiting import GIVE_UP_SECONDS
 
-from .accounts import make_token, make_user
+from .accounts import with_ada
 
 ALLOWED = "http://localhost:3000"
 OPENS, READS_WHY, REFUSED = "opens", "4401", "403"
@@ -34,7 +35,7 @@ async def outcome(url: str, origins: list[str], *protocols: str) -> str:
     """How a client of ours is received: "opens", or with which close code or status it is not."""
     headers = [("Origin", origin) for origin in origins]
     try:
-        async with asyncio.timeout(30), connect(
+        async with asyncio.timeout(GIVE_UP_SECONDS), connect(
             url, additional_headers=headers, subprotocols=protocols or None, proxy=None
         ) as connection:  # fmt: skip
             async for frame in connection:
@@ -50,9 +51,8 @@ async def outcome(url: str, origins: list[str], *protocols: str) -> str:
 @on_each_server
 async def test_the_origin_table(environment, command, tmp_path):
     environment["GEMLIVE_ACCESS"] = "login"
+    owner = with_ada(environment)
     with running(environment, command, tmp_path / "log") as server:
-        make_user(server)
-        owner = make_token(server)
         received, wanted = {}, {}
         async with httpx2.AsyncClient(headers=owner, base_url=server.url) as client:
             made = (await client.post("/api/sessions")).json()
@@ -82,7 +82,7 @@ def production(environment) -> dict[str, str]:
 async def converse(url: str, *protocols: str) -> None:
     """What a client does to be heard, whether it is welcome or not."""
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(GIVE_UP_SECONDS),
         connect(url, origin=ALLOWED, subprotocols=protocols or None, proxy=None) as connection,
     ):
         await connection.send('{"type": "connect"}')
@@ -94,8 +94,8 @@ async def test_nobody_without_an_account_makes_a_production_server_dial_gemini(
     production, command, shared_emulator, tmp_path
 ):
     """And with one it does: so the emulator would have seen it."""
+    owner = with_ada(production)
     with running(production, command, tmp_path / "log") as server:
-        make_user(server)
         before = shared_emulator.dials, len(shared_emulator.tokens._tokens)
         async with httpx2.AsyncClient(base_url=server.url) as client:
             for path in ("/api/sessions", "/api/ephemeral-tokens", "/api/tools/ask_expert/call"):
@@ -105,7 +105,7 @@ async def test_nobody_without_an_account_makes_a_production_server_dial_gemini(
             with pytest.raises(ConnectionClosed, match="4401"):
                 await converse(url, *protocols)
         assert (shared_emulator.dials, len(shared_emulator.tokens._tokens)) == before
-        async with httpx2.AsyncClient(base_url=server.url, headers=make_token(server)) as client:
+        async with httpx2.AsyncClient(base_url=server.url, headers=owner) as client:
             made = (await client.post("/api/sessions")).json()
         await converse(made["wsUrl"], "gemlive.v1", f"ticket.{made['ticket']}")
         assert shared_emulator.dials == before[0] + 1
@@ -114,12 +114,12 @@ async def test_nobody_without_an_account_makes_a_production_server_dial_gemini(
 @on_each_server
 async def test_a_ticket_is_used_up_for_every_process(production, command, redis, tmp_path):
     production["REDIS_URL"] = redis
+    owner = with_ada(production)
     with (
         running(production, command, tmp_path / "one.log") as one,
         running(production, command, tmp_path / "two.log") as two,
     ):
-        make_user(one)
-        async with httpx2.AsyncClient(base_url=one.url, headers=make_token(one)) as client:
+        async with httpx2.AsyncClient(base_url=one.url, headers=owner) as client:
             made = (await client.post("/api/sessions")).json()
         protocols = ("gemlive.v1", f"ticket.{made['ticket']}")
         assert await outcome(made["wsUrl"], [], *protocols) == OPENS
@@ -131,9 +131,9 @@ async def test_a_cache_that_hangs_costs_a_sentence_and_a_few_seconds(production,
     """It takes connections and says nothing; who comes by cookie and origin does not wait for it."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         production["REDIS_URL"] = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        owner = with_ada(production)
         with running(production, UVICORN, tmp_path / "log") as server:
-            make_user(server)
-            async with httpx2.AsyncClient(base_url=server.url, headers=make_token(server)) as client:
+            async with httpx2.AsyncClient(base_url=server.url, headers=owner) as client:
                 made = (await client.post("/api/sessions")).json()
             with_ticket = asyncio.create_task(outcome(made["wsUrl"], [], f"ticket.{made['ticket']}"))
             assert await outcome(f"ws://localhost:{server.port}/ws", [ALLOWED]) == READS_WHY

@@ -14,6 +14,7 @@ from sessions_app.access import tickets
 from sessions_app.models import LiveSession
 from tests.integration.caller import Caller
 from tests.server import free_port
+from tests.waiting import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +49,7 @@ def made(ada, login_mode) -> dict:
 
 async def is_refused(caller: Caller) -> bool:
     """In the handshake."""
-    accepted, _ = await caller.socket.connect(timeout=10)
+    accepted, _ = await caller.socket.connect(timeout=GIVE_UP_SECONDS)
     return not accepted
 
 
@@ -153,7 +154,7 @@ async def test_a_ticket_works_once(made):
 
 async def test_of_many_at_once_one_comes_in(made):
     callers = [Caller(made["sessionId"], origin=None, ticket=made["ticket"]) for _ in range(10)]
-    accepted = await asyncio.gather(*[caller.socket.connect(timeout=20) for caller in callers])
+    accepted = await asyncio.gather(*[caller.socket.connect(timeout=GIVE_UP_SECONDS) for caller in callers])
     assert sorted(yes for yes, _ in accepted) == [False] * 9 + [True]
     for caller, (yes, _) in zip(callers, accepted, strict=True):
         if yes:

@@ -11,11 +11,19 @@ from django.conf import settings
 from sessions_app.models import LiveSession
 from tests.integration.tools.databases import migrated
 from tests.postgresql import postgresql
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app.demo import shop
 from tools_app.executor import ToolExecutor, ToolOutcome
 from tools_app.models import KnowledgeDocument, ToolCall
 
 NOW = datetime.datetime(2026, 11, 22, 15, 30)
+
+
+@pytest.fixture(autouse=True)
+def _a_busy_machine_is_slow(monkeypatch) -> None:
+    """What a cancelled call waits for its row, and a tool for the cache, are limits that only their own tests reach."""
+    monkeypatch.setattr("tools_app.executor.RECORD_SECONDS", GIVE_UP_SECONDS)
+    monkeypatch.setattr("tools_app.caching.PATIENCE", GIVE_UP_SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +56,7 @@ async def make_executor(transactional_db) -> AsyncIterator[Callable[..., ToolExe
 
     yield make
     for executor in executors:
-        await executor.close(timeout=10)
+        await executor.close(timeout=GIVE_UP_SECONDS)
 
 
 @pytest.fixture
@@ -57,9 +65,9 @@ def call(make_executor) -> Callable:
 
     async def call(name: str, **args) -> ToolOutcome:
         executor = make_executor()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GIVE_UP_SECONDS):
             outcome = await executor.call("call-1", name, args)
-            await executor.close(timeout=10)
+            await executor.close(timeout=GIVE_UP_SECONDS)
         await sync_to_async(_check_row)(executor, outcome)
         return outcome
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.server import ROOT
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app.checks import check_tools
 from tools_app.registry import ToolDefinition, temporary_tools, tool
 
@@ -24,7 +25,7 @@ def check(folder: Path, tools: str) -> subprocess.CompletedProcess:
     )
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "shop_settings", "PYTHONPATH": f"{folder}:{ROOT}"}
     command = [sys.executable, "manage.py", "check"]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=GIVE_UP_SECONDS)
 
 
 WRONG = '''

@@ -1,7 +1,6 @@
 import asyncio
 import logging
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -9,9 +8,11 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
 from sessions_app.models import LiveSession
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app.exceptions import ToolError
 from tools_app.models import ToolCall
 from tools_app.registry import ToolDefinition, temporary_tools, tool
+from tools_app.writer import writer
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +26,7 @@ async def rows() -> list[dict[str, Any]]:
 
 
 async def eventually(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         while not (found := await condition()):
             await asyncio.sleep(0.01)
     return found
@@ -39,7 +40,7 @@ async def test_an_ok_call_is_answered_and_recorded(make_executor):
 
     executor = make_executor()
     outcome = await executor.call("function-call-1", "add", {"a": 2.0})
-    await executor.close(timeout=10)
+    await executor.close(timeout=GIVE_UP_SECONDS)
     assert outcome.response == {"sum": 3}
     (row,) = await rows()
     assert {key: row[key] for key in ("session_id", "call_id", "name", "arguments", "result", "status", "error")} == {
@@ -95,7 +96,7 @@ async def test_a_tool_outside_the_sessions_list_is_denied_and_never_runs(make_ex
 
     executor = make_executor(allowed=["get_weather"])
     outcome = await executor.call("1", "secret", {})
-    await executor.close(timeout=10)
+    await executor.close(timeout=GIVE_UP_SECONDS)
     assert outcome.status == "denied"
     assert outcome.response == {"error": "The tool secret is not allowed in this conversation."}
     assert [declared["name"] for declared in executor.declarations()] == ["get_weather"]
@@ -126,7 +127,7 @@ async def test_hostile_arguments_leave_an_error_and_a_row(make_executor, args):
 
     executor = make_executor()
     outcome = await executor.call("id\x00" * 100, "harmless", args)
-    await executor.close(timeout=10)
+    await executor.close(timeout=GIVE_UP_SECONDS)
     assert outcome.status == "error"
     assert [row["status"] for row in await rows()] == ["error"]
 
@@ -216,7 +217,7 @@ async def test_a_tool_that_hangs_times_out(call, kind):
         @tool(timeout=0.05)
         def hang() -> None:
             """Hangs."""
-            release.wait(20)
+            release.wait(GIVE_UP_SECONDS)
 
     else:
 
@@ -251,7 +252,7 @@ async def test_a_cancelled_call_stops_its_tool_and_has_its_final_status_when_it_
     save = ToolCall.save
 
     def slow(self, **kwargs):
-        release.wait(10)
+        release.wait(GIVE_UP_SECONDS)
         save(self, **kwargs)
 
     monkeypatch.setattr(ToolCall, "save", slow)
@@ -266,8 +267,8 @@ async def test_a_cancelled_call_stops_its_tool_and_has_its_final_status_when_it_
             stopped.set()
 
     task = asyncio.create_task(make_executor().call("1", "slow", {}))
-    async with asyncio.timeout(10):
-        await asyncio.to_thread(started.wait, 10)
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        await asyncio.to_thread(started.wait, GIVE_UP_SECONDS)
         task.cancel()
         asyncio.get_running_loop().call_later(0.2, release.set)
         with pytest.raises(asyncio.CancelledError):
@@ -284,7 +285,7 @@ async def test_a_call_that_runs_can_be_seen_running(make_executor):
     @tool
     async def slow() -> str:
         """Slow."""
-        await asyncio.to_thread(release.wait, 10)
+        await asyncio.to_thread(release.wait, GIVE_UP_SECONDS)
         return "done"
 
     task = asyncio.create_task(make_executor().call("1", "slow", {}))
@@ -300,7 +301,7 @@ async def test_plain_tools_run_beside_each_other_and_block_nobody(make_executor)
     @tool
     def meet() -> int:
         """Waits until eight are here."""
-        return together.wait(10)
+        return together.wait(GIVE_UP_SECONDS)
 
     async def tick():
         nonlocal ticks
@@ -311,7 +312,7 @@ async def test_plain_tools_run_beside_each_other_and_block_nobody(make_executor)
     executor = make_executor()
     ticking = asyncio.create_task(tick())
     first = [asyncio.create_task(executor.call(str(number), "meet", {})) for number in range(7)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         while ticks < 20:
             await asyncio.sleep(0.001)
         outcomes = await asyncio.gather(*first, executor.call("7", "meet", {}))
@@ -340,7 +341,7 @@ async def test_a_broken_database_costs_the_row_and_not_the_answer(make_executor,
     monkeypatch.setattr(ToolCall, "save", broken)
     executor = make_executor()
     assert (await executor.call("1", "add", {})).result == 3
-    await executor.close(timeout=10)
+    await executor.close(timeout=GIVE_UP_SECONDS)
     assert "could not be saved: disk full" in caplog.text
 
 
@@ -361,7 +362,7 @@ async def test_a_database_that_comes_back_still_gets_the_row(make_executor, monk
     monkeypatch.setattr(ToolCall, "save", once_broken)
     executor = make_executor()
     await executor.call("1", "add", {})
-    await executor.close(timeout=10)
+    await executor.close(timeout=GIVE_UP_SECONDS)
     assert [row["status"] for row in await rows()] == ["ok"]
 
 
@@ -370,7 +371,7 @@ async def test_a_hanging_database_holds_up_neither_call_nor_cancellation(make_ex
     save = ToolCall.save
 
     def slow(self, **kwargs):
-        release.wait(20)
+        release.wait(GIVE_UP_SECONDS)
         save(self, **kwargs)
 
     @tool
@@ -387,13 +388,13 @@ async def test_a_hanging_database_holds_up_neither_call_nor_cancellation(make_ex
     monkeypatch.setattr("tools_app.executor.RECORD_SECONDS", 0.05)
     executor = make_executor()
     hanging = asyncio.create_task(executor.call("2", "hang", {}))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         assert (await executor.call("1", "add", {})).result == 3
         hanging.cancel()
         with pytest.raises(asyncio.CancelledError):
             await hanging
     release.set()
-    await executor.close(timeout=10)
+    await executor.close(timeout=GIVE_UP_SECONDS)
     assert sorted(row["status"] for row in await rows()) == ["cancelled", "ok"]
 
 
@@ -418,19 +419,24 @@ async def test_calls_of_a_dead_server_get_their_final_status(transactional_db):
     assert found == {"0": "cancelled", "1": "ok", "2": "running"}
 
 
-async def test_a_flood_of_calls_ends_with_one_row_each(make_executor):
+async def test_a_flood_of_calls_waits_for_no_row_and_ends_with_one_each(make_executor):
+    go_on = threading.Event()
+
     @tool
     async def quick(number: int) -> int:
         """Quick."""
         return number
 
     executor = make_executor()
-    started = time.monotonic()
-    outcomes = await asyncio.gather(*(executor.call(str(n), "quick", {"number": n}) for n in range(200)))
-    answered = time.monotonic() - started
-    await executor.close(timeout=30)
+    writer.submit(lambda: go_on.wait(GIVE_UP_SECONDS) and None)
+    try:
+        async with asyncio.timeout(GIVE_UP_SECONDS / 2):  # who waits for a row, waits for all of RECORD_SECONDS
+            outcomes = await asyncio.gather(*(executor.call(str(n), "quick", {"number": n}) for n in range(200)))
+        assert await rows() == []
+    finally:
+        go_on.set()
+    await executor.close(timeout=GIVE_UP_SECONDS)
     assert [outcome.result for outcome in outcomes] == list(range(200))
     found = await rows()
     assert sorted(int(row["call_id"]) for row in found) == list(range(200))
     assert {row["status"] for row in found} == {"ok"}
-    assert answered < 5

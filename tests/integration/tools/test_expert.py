@@ -12,6 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from tests.conftest import dial
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app import caching
 from tools_app.budget import BudgetSpent, DailyBudget
 from tools_app.builtin import expert
@@ -191,7 +192,7 @@ async def test_twenty_at_once_do_not_overspend(transactional_db, google, setting
     executor = ToolExecutor(session_id=None, user_id=None, allowed=None)
     calls = [executor.call(f"call-{number}", "ask_expert", {"question": "Why?"}) for number in range(20)]
     outcomes = await asyncio.gather(*calls)
-    await executor.close(timeout=10)
+    await executor.close(timeout=GIVE_UP_SECONDS)
     assert sorted(outcome.status for outcome in outcomes) == ["error"] * 17 + ["ok"] * 3
     assert {outcome.error for outcome in outcomes if outcome.error} == {
         "The expert's budget for today is spent; answer as well as you can, or ask again tomorrow."

@@ -24,6 +24,7 @@ from django.db import connection
 
 from gemlive_project.settings.tools import external_apis
 from sessions_app.models import LiveSession
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app import http, redaction
 from tools_app.exceptions import ToolError
 from tools_app.executor import ToolExecutor
@@ -146,7 +147,7 @@ async def test_the_canary_is_in_no_row_answer_sentence_or_log(transactional_db, 
     settings.EXTERNAL_APIS[next(iter(settings.EXTERNAL_APIS))]["headers"]["Authorization"] += "\n"
     texts.append(repr(await executor.call("call-x", "call_external_api", {"url": f"{shop.url}/"})))
     assert "cannot be reached" in texts[-1]
-    await executor.close(timeout=10)
+    await executor.close(timeout=GIVE_UP_SECONDS)
     saved = await sync_to_async(everything_saved)()
     assert "call_external_api" in saved
     texts += [
@@ -311,7 +312,7 @@ def test_a_file_of_apis_that_cannot_be_read_is_told(tmp_path, name):
 
 def test_a_wrong_host_stops_the_server_at_start_up():
     result = subprocess.run(
-        [sys.executable, "manage.py", "check"], cwd=ROOT, capture_output=True, text=True, timeout=60,
+        [sys.executable, "manage.py", "check"], cwd=ROOT, capture_output=True, text=True, timeout=GIVE_UP_SECONDS,
         env=os.environ
         | {"TOOLS_ALLOWED_HOSTS": "https://a.example", "DJANGO_SETTINGS_MODULE": "gemlive_project.settings"},
     )  # fmt: skip

@@ -7,6 +7,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app.http import MAX_BYTES, HttpClient, HttpError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
@@ -123,7 +124,7 @@ async def serve(settings) -> AsyncIterator[Callable]:
         server.close()
     # Each ends by itself, because its client has gone.
     if answers:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(GIVE_UP_SECONDS):
             await asyncio.wait(answers)
 
 
@@ -131,7 +132,7 @@ async def serve(settings) -> AsyncIterator[Callable]:
 async def test_a_hostile_answer_is_a_sentence_within_the_limits(serve, behaviour, sentence):
     url = await serve(behaviour)
     before = psutil.Process().memory_info().rss
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         with pytest.raises(HttpError, match=sentence):
             await HttpClient().request("GET", url, timeout=1)
     assert psutil.Process().memory_info().rss - before < 20 * MAX_BYTES

@@ -12,6 +12,7 @@ import httpcore2
 import pytest
 import trustme
 
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app import http, targets
 from tools_app.http import HttpClient, HttpError, is_public
 from tools_app.threads import ToolThreads
@@ -194,7 +195,7 @@ async def test_a_dns_that_does_not_answer_holds_up_nobody_else(monkeypatch, serv
     def getaddrinfo(host, *args, **kwargs):
         asked.append(host)
         if str(host).startswith("slow"):
-            release.wait(60)
+            release.wait(GIVE_UP_SECONDS)
         return original("127.0.0.1", *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
@@ -204,7 +205,7 @@ async def test_a_dns_that_does_not_answer_holds_up_nobody_else(monkeypatch, serv
         slow = [HttpClient().request("GET", f"http://slow{n}.example.com/", timeout=0.2) for n in range(4)]
         for error in await asyncio.gather(*slow, return_exceptions=True):
             assert "did not answer within 0.2 seconds" in str(error)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(GIVE_UP_SECONDS):
             assert await asyncio.get_running_loop().getaddrinfo("other.example.com", 80)
             assert await HttpClient().get_json(f"http://{server.host}/") == {"ok": True}
         assert asked[-1] == "127.0.0.1"
@@ -265,7 +266,7 @@ async def test_an_unusable_answer_is_a_sentence(server, path, sentence):
 
 
 async def test_a_server_that_does_not_answer_is_given_up(server):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         with pytest.raises(HttpError, match=r"did not answer within 0\.1 seconds"):
             await HttpClient().request("GET", f"http://{server.host}/drip", timeout=0.1)
 

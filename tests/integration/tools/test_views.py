@@ -8,6 +8,7 @@ from django.urls import reverse
 from pydantic import Field
 
 from sessions_app.models import LiveSession
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app.context import ToolContext
 from tools_app.exceptions import ToolError
 from tools_app.models import KnowledgeDocument, Tool, ToolCall
@@ -131,7 +132,7 @@ def test_staff_calls_a_tool_as_the_model_would_and_the_row_is_there(staff, order
 async def test_an_async_server_runs_async_tools_that_read_the_database(async_client, admin_user, orders):
     """Its view is in a thread that waits for the event loop, and the tool in the event loop for that thread."""
     await async_client.aforce_login(admin_user)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         answer = await async_client.post("/api/tools/count_orders/call", {}, content_type="application/json")
     assert answer.json()["result"]["asked_by"] == "admin"
     assert await ToolCall.objects.filter(call_id=answer.json()["callId"], status="ok").aexists()

@@ -11,6 +11,7 @@ from redis.retry import Retry
 from tests.open_meteo import open_meteo as serve_open_meteo
 from tests.programs import require_program
 from tests.server import free_port
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app import caching, http
 from tools_app.builtin.places import find, normalised
 from tools_app.executor import ToolExecutor
@@ -42,7 +43,7 @@ def redis_process(tmp_path, settings):
         yield process
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(GIVE_UP_SECONDS)
 
 
 def use_redis(settings, port: int, **options) -> None:
@@ -229,7 +230,7 @@ async def test_fifty_at_once_ask_the_service_once(transactional_db, open_meteo):
     executor = ToolExecutor(session_id=None, user_id=None, allowed=None)
     calls = [executor.call(f"call-{number}", "get_weather", {"location": "London"}) for number in range(50)]
     outcomes = await asyncio.gather(*calls)
-    await executor.close(timeout=10)
+    await executor.close(timeout=GIVE_UP_SECONDS)
     assert {outcome.status for outcome in outcomes} == {"ok"}
     assert [path for path, _ in open_meteo.requests] == [SEARCH, FORECAST]
 
@@ -257,7 +258,7 @@ async def test_a_redis_that_is_killed_fails_no_tool(call, open_meteo, redis_proc
     assert (await call("get_weather", location="Paris, Texas")).result == first.result
     assert len(open_meteo.requests) == 2
     redis_process.kill()
-    redis_process.wait(10)
+    redis_process.wait(GIVE_UP_SECONDS)
     assert (await call("get_weather", location="Paris, Texas")).result == first.result
     assert len(open_meteo.requests) == 4
     assert "The cache does not answer (ConnectionError)" in caplog.text
@@ -267,5 +268,5 @@ async def test_a_cache_that_hangs_is_not_waited_for(call, open_meteo, settings, 
     monkeypatch.setattr(caching, "PATIENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         use_redis(settings, silent.getsockname()[1], socket_timeout=3)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(GIVE_UP_SECONDS):
             assert (await call("get_weather", location="London")).status == "ok"

@@ -34,7 +34,7 @@ def test_the_example_of_a_file_of_apis_is_taken_and_told(tmp_path):
         "from tools_app.external_apis import all_apis; print([dict(api.headers) for api in all_apis()])"
     )
     command = [sys.executable, "-c", program]
-    result = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     declaration, headers = result.stdout.splitlines()[-2:]
     assert "api.example.com (GET, POST: Orders and customers of the shop." in declaration

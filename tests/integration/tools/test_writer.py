@@ -5,12 +5,12 @@ import contextlib
 import logging
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 from django.db import DatabaseError, connection
 
+from tests.waiting import GIVE_UP_SECONDS, wait_until
 from tools_app.models import ToolCall
 from tools_app.writer import DatabaseWriter, Gone, NotSaved, as_asyncio
 from tools_app.writer import writer as process_writer
@@ -33,7 +33,7 @@ def locked() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _nothing_of_others():
     """What a test before this one had told the process's own writer is written, and gone."""
-    process_writer.submit(lambda: ToolCall.objects.all().delete()).result(30)
+    process_writer.submit(lambda: ToolCall.objects.all().delete()).result(GIVE_UP_SECONDS)
 
 
 @pytest.fixture(autouse=True)
@@ -63,14 +63,14 @@ def names() -> list[str]:
     return list(ToolCall.objects.order_by("id").values_list("name", flat=True))
 
 
-def test_writes_are_kept_in_their_order_over_an_outage(make_writer):
+def test_writes_are_kept_in_their_order_over_an_outage(make_writer, caplog):
     writer = make_writer()
     with locked():
         writes = [writer.submit(row(f"{number:03}")) for number in range(500)]
-        time.sleep(0.3)  # several attempts fail
+        wait_until(lambda: "The database is away" in caplog.text, "an attempt has failed")
         assert not writes[0].done()
     for write in writes:
-        assert write.result(10) is None
+        assert write.result(GIVE_UP_SECONDS) is None
     assert names() == [f"{number:03}" for number in range(500)]
 
 
@@ -81,8 +81,8 @@ def test_an_outage_longer_than_patience_is_a_clear_error_and_the_next_write_succ
         writes = [writer.submit(row("lost")) for _ in range(50)]
         for write in writes:
             with pytest.raises(NotSaved, match=r"away for longer than 0\.3 seconds: database is locked"):
-                write.result(10)
-    writer.submit(row("kept")).result(10)
+                write.result(GIVE_UP_SECONDS)
+    writer.submit(row("kept")).result(GIVE_UP_SECONDS)
     assert names() == ["kept"]
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "WARNING"]
     assert "50 were lost" in caplog.text
@@ -98,8 +98,8 @@ def test_what_waits_is_bounded_in_number(make_writer):
                 write.result(0)
         assert not any(write.done() for write in writes[:3])
     for write in writes[:3]:
-        write.result(10)
-    writer.submit(row("later")).result(10)
+        write.result(GIVE_UP_SECONDS)
+    writer.submit(row("later")).result(GIVE_UP_SECONDS)
     assert names() == ["0", "1", "2", "later"]
 
 
@@ -114,7 +114,7 @@ def test_a_poisoned_write_does_not_fail_its_neighbours(make_writer, caplog):
     writer = make_writer()
     with locked():  # so that they wait, and are one batch
         writes = [writer.submit(write) for write in (row("first"), poison, gone, row("last"))]
-    errors = [write.exception(10) for write in writes]
+    errors = [write.exception(GIVE_UP_SECONDS) for write in writes]
     assert [type(error) for error in errors] == [type(None), ValueError, Gone, type(None)]
     assert names() == ["first", "last"]
     assert "a bug" in caplog.text
@@ -128,7 +128,7 @@ async def test_a_write_is_not_taken_back_when_its_waiter_is_cancelled(make_write
         waiting = asyncio.ensure_future(as_asyncio(write))
         waiting.cancel()
         await asyncio.wait({waiting})
-    await asyncio.to_thread(write.result, 10)
+    await asyncio.to_thread(write.result, GIVE_UP_SECONDS)
     assert await ToolCall.objects.filter(name="kept").aexists()
 
 
@@ -138,7 +138,7 @@ def test_an_error_that_nobody_awaits_does_not_warn(make_writer, caplog):
 
     async def forget() -> None:
         future = as_asyncio(make_writer().submit(fail))
-        await asyncio.wait({future}, timeout=10)
+        await asyncio.wait({future}, timeout=GIVE_UP_SECONDS)
 
     asyncio.run(forget())
     assert [record.getMessage() for record in caplog.records] == ["A write could not be saved: disk full"]
@@ -147,12 +147,12 @@ def test_an_error_that_nobody_awaits_does_not_warn(make_writer, caplog):
 def test_stopping_writes_what_waits_and_a_later_write_starts_it_again(make_writer):
     writer = make_writer()
     gate = threading.Event()
-    writer.submit(lambda: gate.wait(10) and None)
+    writer.submit(lambda: gate.wait(GIVE_UP_SECONDS) and None)
     write = writer.submit(row("at the end"))
     threading.Timer(0.2, gate.set).start()
     writer.stop()
     assert write.done()
-    writer.submit(row("after")).result(10)
+    writer.submit(row("after")).result(GIVE_UP_SECONDS)
     assert names() == ["at the end", "after"]
 
 
@@ -162,5 +162,5 @@ def test_stopping_is_bounded_while_the_database_is_away(make_writer, caplog):
         write = writer.submit(row("lost"))
         writer.stop(timeout=0.3)
         with pytest.raises(NotSaved):
-            write.result(10)
+            write.result(GIVE_UP_SECONDS)
     assert "are lost" in caplog.text

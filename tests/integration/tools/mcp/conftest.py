@@ -13,7 +13,7 @@ import pytest
 
 from tests.programs import require_package
 from tests.server import ROOT, free_port
-from tests.waiting import wait_until
+from tests.waiting import GIVE_UP_SECONDS, wait_until
 from tools_app.mcp_servers import source as source_module
 from tools_app.mcp_servers.config import ServerConfig
 from tools_app.mcp_servers.source import McpTools
@@ -39,12 +39,12 @@ def notes(tmp_path: Path) -> Callable[[], list[str]]:
 def stdio(notes, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """`stdio("hang", prefix="x_")`: the entry of a server that we start, and that behaves so."""
 
-    def entry(*ways: str, **keys: Any) -> dict[str, Any]:
-        environment = {"MCP_NOTES": str(tmp_path / "notes")}
-        command = {"command": sys.executable, "args": [*PROGRAM, "stdio", *ways], "cwd": str(ROOT)}
-        return {**command, "env": environment, **keys}
+    return lambda *ways, **keys: stdio_entry(tmp_path / "notes", *ways) | keys
 
-    return entry
+
+def stdio_entry(notes: Path, *ways: str) -> dict[str, Any]:
+    command = {"command": sys.executable, "args": [*PROGRAM, "stdio", *ways], "cwd": str(ROOT)}
+    return command | {"env": {"MCP_NOTES": str(notes)}}
 
 
 @dataclass
@@ -90,11 +90,21 @@ def http(tmp_path: Path) -> Iterator[Callable[..., HttpServer]]:
         server.kill()
 
 
+def be_patient(patch: pytest.MonkeyPatch) -> None:
+    """A busy machine starts servers slowly; and what is between two attempts is no matter of these tests."""
+    patch.setattr(source_module, "FIRST_ANSWER_SECONDS", GIVE_UP_SECONDS)
+    patch.setattr("tools_app.mcp_servers.server.CONNECT_SECONDS", GIVE_UP_SECONDS)
+    patch.setattr("tools_app.mcp_servers.server.LIST_SECONDS", GIVE_UP_SECONDS)
+    patch.setattr("tools_app.mcp_servers.server.WAIT_SECONDS", GIVE_UP_SECONDS)
+    patch.setattr("tools_app.mcp_servers.server.FIRST_DELAY", 0.02)
+    patch.setattr("tools_app.mcp_servers.server.RELIST_PAUSE", 0.05)
+
+
 @pytest.fixture
-def use(monkeypatch) -> Iterator[Callable[..., McpTools]]:
+def use(monkeypatch, settings) -> Iterator[Callable[..., McpTools]]:
     """`use(crm=entry)`: the registry has the tools of these servers; none of them outlives the test."""
-    monkeypatch.setattr(source_module, "FIRST_ANSWER_SECONDS", 30)  # a busy machine starts them slowly
-    monkeypatch.setattr("tools_app.mcp_servers.server.WAIT_SECONDS", 30)
+    be_patient(monkeypatch)
+    settings.TOOLS_TIMEOUT = GIVE_UP_SECONDS
     sources = []
 
     def use(**entries: dict[str, Any]) -> McpTools:
@@ -110,11 +120,47 @@ def use(monkeypatch) -> Iterator[Callable[..., McpTools]]:
         source.close()
 
 
-@pytest.fixture(params=["stdio", "stdio old", "http", "http old"])
+WAYS = ["stdio", "stdio old", "http", "http old"]
+
+
+@pytest.fixture(params=WAYS)
 def entry(request, stdio, http) -> dict[str, Any]:
     """The same server, however it is reached and whichever protocol it speaks."""
     way, *ways = request.param.split()
     return stdio(*ways) if way == "stdio" else http(*ways).entry()
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def lasting(request, tmp_path_factory) -> Iterator[tuple[McpTools, Path]]:
+    """The tools of such a server, which lasts for a whole module; and the file with its notes."""
+    way, *ways = request.param.split()
+    notes = tmp_path_factory.mktemp("mcp") / "notes"
+    notes.touch()
+    server = HttpServer(notes, tuple(ways))
+    if way == "http":
+        server.start()
+    entry = server.entry() if way == "http" else stdio_entry(notes, *ways)
+    source = McpTools({"crm": ServerConfig.model_validate(entry)})
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            be_patient(patch)
+            source.tools(wait=True)
+        yield source, notes
+    finally:
+        source.close()
+        if way == "http":
+            server.kill()
+
+
+@pytest.fixture
+def shared(lasting, settings) -> Iterator[Callable[[], list[str]]]:
+    """The registry has the tools of a server "crm" that no test may change; what it has noted since the test began."""
+    source, notes = lasting
+    notes.write_text("")
+    settings.TOOLS_TIMEOUT = GIVE_UP_SECONDS
+    with temporary_tools():
+        registry.add_source(source)
+        yield lambda: notes.read_text().splitlines()
 
 
 def names(source: McpTools) -> list[str]:

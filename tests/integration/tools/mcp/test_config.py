@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests.server import ROOT
+from tests.waiting import GIVE_UP_SECONDS
 from tools_app.mcp_servers.checks import check_mcp_servers
 from tools_app.mcp_servers.config import ServerConfig, configured, problems, read_file
 
@@ -87,7 +88,12 @@ def test_a_broken_file_stops_the_start_with_its_reason(tmp_path):
     environment = os.environ | {"MCP_SERVERS_FILE": str(tmp_path / "mcp.json"), "DEBUG": "1"}
     environment["DJANGO_SETTINGS_MODULE"] = "gemlive_project.settings"
     done = subprocess.run(
-        [sys.executable, "manage.py", "check"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=GIVE_UP_SECONDS,
     )
     assert done.returncode == 1
     assert "(gemlive.E021) MCP_SERVERS_FILE: " in done.stderr
@@ -102,7 +108,12 @@ def test_without_servers_neither_thread_nor_package_is_there():
     )
     environment = os.environ | {"MCP_SERVERS_FILE": "", "DJANGO_SETTINGS_MODULE": "tests.settings"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=GIVE_UP_SECONDS,
     )
     assert done.stdout == "False False ['MainThread']\n", done.stderr
 

@@ -70,9 +70,9 @@ def test_the_prefix_is_the_name_of_the_server(name, prefix):
 
 def test_a_pattern_that_takes_for_ever_is_left_to_the_server():
     [tool], _ = define({"properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}})
-    started = time.monotonic()
+    started = time.thread_time()
     tool.bind({"a": "a" * 40 + "!"}, None)
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
 
 
 def test_a_reference_is_never_looked_up_elsewhere():

@@ -8,9 +8,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.forms import in_long_form
 from tests.processes import running
 from tests.server import DAPHNE, UVICORN, Server
-from tests.waiting import wait_until
+from tests.waiting import GIVE_UP_SECONDS, wait_until
 
 
 def alive(pid: int) -> bool:
@@ -22,12 +23,14 @@ def alive(pid: int) -> bool:
 
 
 def listed(server: Server) -> set[str]:
-    answer = httpx2.get(f"{server.url}/api/tools", timeout=30).json()
+    answer = httpx2.get(f"{server.url}/api/tools", timeout=GIVE_UP_SECONDS).json()
     return {tool["name"] for tool in answer["tools"]}
 
 
 @pytest.mark.parametrize(
-    ("command", "how"), [(UVICORN, signal.SIGTERM), (UVICORN, signal.SIGKILL), (DAPHNE, signal.SIGTERM)]
+    ("command", "how"),
+    [(UVICORN, signal.SIGKILL), (DAPHNE, signal.SIGTERM), *in_long_form([(UVICORN, signal.SIGTERM)])],
+    ids=["uvicorn-SIGKILL", "daphne-SIGTERM", "uvicorn-SIGTERM"],
 )
 def test_the_processes_end_with_the_server(environment, stdio, notes, tmp_path, command, how):
     """Even one that closes its ears, and a child of one; however the server ends."""

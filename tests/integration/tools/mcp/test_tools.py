@@ -9,20 +9,20 @@ import sys
 import pytest
 from rest_framework.test import APIClient
 
-from tests.server import ROOT
-from tests.waiting import wait_until
+from tests.forms import in_long_form
+from tests.processes import migrate
+from tests.server import ROOT, Server
+from tests.waiting import GIVE_UP_SECONDS, wait_until
 from tools_app.registry import registry
 
-from .conftest import names
+from .conftest import WAYS, names
 
 
-async def test_a_tool_is_called_and_its_row_is_saved(use, entry, call):
-    use(crm=entry)
+async def test_a_tool_is_called_and_its_row_is_saved(shared, call):
     assert (await call("crm_add", a=2, b=3)).response == {"result": 5}
 
 
-async def test_arguments_in_arguments_are_understood(use, entry, call):
-    use(crm=entry)
+async def test_arguments_in_arguments_are_understood(shared, call):
     order = {"customer": "Ada", "items": [{"name": "tea", "amount": 2}, {"name": "cup"}]}
     assert (await call("crm_place_order", order=order)).response == {"customer": "Ada", "pieces": 3}
 
@@ -35,36 +35,36 @@ async def test_a_list_that_changes_is_listed_anew(use, entry, call):
     assert (await call("crm_learned")).response == {"result": "learned"}
 
 
+@pytest.mark.parametrize("entry", ["stdio", *in_long_form(WAYS[1:])], indirect=True)
 async def test_a_call_that_takes_too_long_is_cancelled_at_the_server(use, entry, call, notes):
-    use(crm=entry | {"timeout": 0.5})
-    outcome = await call("crm_sleep", seconds=60)
+    """It is the same cancellation as in the next test, which has every way."""
+    use(crm=entry | {"timeout": 2})  # long enough for the call to be there
+    outcome = await call("crm_sleep", seconds=600)
     assert (outcome.status, outcome.error) == (
         "timeout",
-        "crm_sleep did not finish within 0.5 seconds; try again later.",
+        "crm_sleep did not finish within 2 seconds; try again later.",
     )
     await asyncio.to_thread(wait_until, lambda: "cancelled" in notes(), "the server hears of it")
 
 
-async def test_a_call_that_is_withdrawn_is_cancelled_at_the_server(use, entry, make_executor, notes):
-    use(crm=entry)
-    task = asyncio.create_task(make_executor().call("1", "crm_sleep", {"seconds": 60}))
-    await asyncio.to_thread(wait_until, lambda: "sleeping" in notes(), "the call is at the server")
+async def test_a_call_that_is_withdrawn_is_cancelled_at_the_server(shared, make_executor):
+    task = asyncio.create_task(make_executor().call("1", "crm_sleep", {"seconds": 600}))
+    await asyncio.to_thread(wait_until, lambda: "sleeping" in shared(), "the call is at the server")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.to_thread(wait_until, lambda: "cancelled" in notes(), "the server hears of it")
+    await asyncio.to_thread(wait_until, lambda: "cancelled" in shared(), "the server hears of it")
 
 
-async def test_calls_run_beside_each_other(use, entry, make_executor, notes):
-    use(crm=entry)
+async def test_calls_run_beside_each_other(shared, make_executor):
     executor = make_executor()
-    slow = [asyncio.create_task(executor.call(str(n), "crm_sleep", {"seconds": 60})) for n in range(5)]
-    await asyncio.to_thread(wait_until, lambda: notes().count("sleeping") == 5, "all five are at the server")
-    async with asyncio.timeout(30):
-        assert (await executor.call("6", "crm_add", {"a": 1})).result == {"result": 2}
+    slow = [asyncio.create_task(executor.call(str(n), "crm_sleep", {"seconds": 600})) for n in range(5)]
+    await asyncio.to_thread(wait_until, lambda: shared().count("sleeping") == 5, "all five are at the server")
+    assert (await executor.call("6", "crm_add", {"a": 1})).result == {"result": 2}
     for task in slow:
         task.cancel()
     await asyncio.gather(*slow, return_exceptions=True)
+    await asyncio.to_thread(wait_until, lambda: shared().count("cancelled") == 5, "the server is free again")
 
 
 async def test_an_error_of_a_tool_is_said_to_the_model(use, stdio, call):
@@ -181,9 +181,9 @@ def test_the_command_line_waits_for_a_servers_tools(stdio, tmp_path, environment
 
     def manage(*words: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "manage.py", *words]
-        return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=GIVE_UP_SECONDS)
 
-    manage("migrate", "--verbosity=0")
+    migrate(Server(0, environment, tmp_path / "log", forked=True))
     listed = manage("list_tools")
     assert "own_add(a, b" in listed.stdout
     assert "MCP server 'own'" in listed.stdout
