@@ -88,9 +88,12 @@ class Page:
         return await self.until("status", status="CONNECTED")
 
     async def ask(self, text: str) -> dict:
-        """Type, and read until the answer is saved; the turn."""
+        """Type, and read until the answer is saved; the turn. An earlier one, of a tool at work, may end with it."""
         await self.send("text", text=text)
-        return await self.until("turn", state="complete")
+        begun = await self.until("turn", state="started")
+        while (turn := await self.until("turn", state="complete"))["turnId"] < begun["turnId"]:
+            pass
+        return turn
 
     def of_type(self, kind: str) -> list[dict]:
         return [message["data"] for message in self.messages if isinstance(message, dict) and message["type"] == kind]
