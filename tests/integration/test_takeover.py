@@ -104,6 +104,22 @@ async def converse(conversation) -> BridgeUnderTest:
     return under_test
 
 
+async def test_a_conversation_whose_browser_is_lost_waits_for_it(here, session):
+    tab, newer = Tab(), Tab()
+    await LiveSession.objects.aupdate(held_by="user:7")
+    conversation = here.open(session.pk, await carry(session), tab)
+    await converse(conversation)
+    conversation.release(tab)
+    await conversation.recorder.flush()
+    await session.arefresh_from_db()
+    assert session.held_by == "user:7"  # it counts on
+    assert here.open(session.pk, await carry(session), newer) is conversation
+    assert conversation.waits_for(ConnectData())
+    await conversation.ended()
+    await session.arefresh_from_db()
+    assert session.held_by == ""
+
+
 async def test_a_conversation_that_nobody_comes_back_to_ends(here, session, settings):
     settings.RECONNECT_GRACE = 0.05
     tab = Tab()

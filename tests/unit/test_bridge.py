@@ -275,11 +275,13 @@ async def test_go_away_waits_for_the_end_of_the_turn():
     first = ScriptedGemini(said("Half"), server(goAway={"timeLeft": "50s"}), said(" a sentence."))
     async with BridgeUnderTest(first, ScriptedGemini()) as under_test:
         await under_test.browser.until_type("transcription", text=" a sentence.")
+        first.says(said(" And another."))  # which nobody would hear who had left
+        await under_test.browser.until_type("transcription", text=" And another.")
         assert not first.closed
         first.says(COMPLETE)
         await under_test.browser.until_type("status", status="RECONNECTING")
     [turn] = under_test.recorder.turns
-    assert (turn.model.text, turn.interrupted) == ("Half a sentence.", False)
+    assert (turn.model.text, turn.interrupted) == ("Half a sentence. And another.", False)
 
 
 async def test_go_away_followed_by_silence_is_left_by_the_clock():
