@@ -28,8 +28,8 @@ BREAKAGES = [
         Edit(BUFFERS, "        self._journal.answered(interrupted=interrupted)\n", "        pass\n"),
     ),
     Breakage(
-        "the journal forgets a question in a silence",
-        "tests/unit/test_journal.py::test_a_question_outlasts_any_silence_after_it",
+        "speech that nobody has answered is taken for silence",
+        "tests/unit/test_journal.py::test_speech_just_before_a_typed_message_is_noticed",
         Edit("sessions_app/live/journal.py", "LOUD = 500", "LOUD = 40_000"),
     ),
     Breakage(
