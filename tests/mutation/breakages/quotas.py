@@ -32,7 +32,7 @@ BREAKAGES = [
     Breakage(
         "money has no limit",
         TESTS + "test_what_is_used_up_comes_back_at_midnight",
-        Edit(LIMITS, "if self.money is not None and use.micros", "if self.money is None and use.micros"),
+        Edit(LIMITS, "use.micros >= self.money * 1_000_000:", "use.micros >= self.money * 1_000_000_000:"),
     ),
     Breakage(
         "any number of conversations at once",
