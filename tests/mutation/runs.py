@@ -17,7 +17,7 @@ from tests.server import ROOT
 
 from .breakage import Breakage, Edit
 
-LONGEST_TEST = 60  # seconds
+LONGEST_TEST = 60  # seconds, of a broken run: some tests can only wait for what a breakage keeps from coming
 LONGEST_RUN = 600
 # Plugins of pytest, the import of which takes half of the time of a run.
 NOT_NEEDED = ("schemathesis", "hypothesispytest", "anyio", "xdist", "xdist.looponfail", "randomly", "cacheprovider")
@@ -87,8 +87,8 @@ def run_tests(tree: Path, tests: list[str], databases: Path, *, first_failure: b
     report = tree / "var" / "report.xml"
     report.unlink(missing_ok=True)
     command = [
-        sys.executable, "-m", "pytest", *tests, "-q", f"--timeout={LONGEST_TEST}", f"--junitxml={report}",
-        *(f"-pno:{plugin}" for plugin in NOT_NEEDED), *(["-x"] if first_failure else []),
+        sys.executable, "-m", "pytest", *tests, "-q", f"--junitxml={report}",
+        *(f"-pno:{plugin}" for plugin in NOT_NEEDED), *(["-x", f"--timeout={LONGEST_TEST}"] if first_failure else []),
     ]  # fmt: skip
     # A test that is skipped, for want of a browser or of PostgreSQL, proves nothing: CI makes it fail.
     environment = {**os.environ, "CI": "true", "PYTHONDONTWRITEBYTECODE": "1", "E2E_DATABASES": str(databases)}
