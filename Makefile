@@ -5,13 +5,13 @@
 # make bench-page   how fast the voice page plays and falls silent, and what it costs, in a real Chromium
 # make soak   fifty conversations for ten minutes, while Gemini's connections end in every way
 # make conformance   the contract tests against Google's servers (GEMINI_API_KEY=… make conformance)
-# make mutation-audio   breaks the page's sound in ten ways, and sees the browser tests go red
+# make mutation   breaks the product in every area, one place after the other, and sees its tests go red (10 minutes)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run quick test test-all check bench bench-page soak conformance mutation-audio install constraints clean
+.PHONY: run quick test test-all check bench bench-page soak conformance mutation install constraints clean
 
 run: $(INSTALLED)
 	@$(BIN)/python manage.py prepare
@@ -53,8 +53,8 @@ soak: $(INSTALLED)
 conformance: $(INSTALLED)
 	@$(BIN)/python -m tests.contract.conformance
 
-mutation-audio: $(INSTALLED)
-	@$(BIN)/python -m tests.mutation.audio
+mutation: $(INSTALLED)
+	@$(BIN)/python -m tests.mutation
 
 install: $(INSTALLED)
 

@@ -22,12 +22,15 @@ class Handover:
         self._repeating = False
         self._repetitions = 0
         self._lost_before = False
+        # Whether what the user said last waits for an answer. It may, where another process had the conversation.
+        self._question_waits = True
 
     def reply_started(self) -> None:
         self._reply_began = True
         self._uplink.reply_begins()
 
     def turn_ended(self, turn: TurnEnded) -> None:
+        self._question_waits = not turn.answered
         if turn.user:
             self._memory.add("user", turn.user.text)
         if turn.model and not turn.lost:  # what was lost will be said again
@@ -63,7 +66,8 @@ class Handover:
     def untold(self, *, resumed: bool) -> tuple[list[Said], bool]:
         """What the new connection has to be told, and whether the last of it is a question that waits."""
         messages = self._memory.unknown_to(resumed=resumed, repeated=self._repeating)
-        return messages, bool(messages) and messages[-1][0] == "user" and not self._repeating
+        waits = self._question_waits and not self._repeating
+        return messages, bool(messages) and messages[-1][0] == "user" and waits
 
     def goes_on(self, *, resumed: bool) -> bool:
         """The new connection carries a conversation that has begun before."""

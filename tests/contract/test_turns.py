@@ -50,6 +50,18 @@ async def test_06_history_seeding_triggers_no_generation(emulator: Emulator):
         assert spoken(await turn(session)) == "Before this you said: My name is Ada."
 
 
+async def test_06_a_complete_history_is_not_answered(emulator: Emulator):
+    """Nothing interrupts here: an answer to it would come before that to the question."""
+    options = {
+        "history_config": {"initial_history_in_client_content": True},
+        "realtime_input_config": {"activity_handling": "NO_INTERRUPTION"},
+    }
+    async with dial(emulator, TRANSCRIBED | options) as session:
+        await session.send_client_content(turns=[said("My name is Ada."), said("Hello Ada.", "model")])
+        await session.send_realtime_input(text="what did I ask before")
+        assert spoken(await turn(session)) == "Before this you said: My name is Ada."
+
+
 async def test_06_recall_knows_the_turn_before(emulator: Emulator):
     async with dial(emulator, TRANSCRIBED) as session:
         await session.send_realtime_input(text="good morning")

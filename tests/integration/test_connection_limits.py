@@ -7,8 +7,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sessions_app.connection_limits import network_of
-from tests.forms import long_form
-from tests.processes import call, running, until
+from tests.processes import call, on_each_server, running, until
 from tests.server import DAPHNE, UVICORN
 from tests.waiting import GIVE_UP_SECONDS
 
@@ -16,7 +15,6 @@ SERVERS = pytest.mark.parametrize(
     ("command", "statuses"), [(UVICORN, (429, 503)), (DAPHNE, (403, 403))], ids=["uvicorn", "daphne"]
 )
 # After the handshake it is our own code that counts, and closes.
-OF_OURS = pytest.mark.parametrize("command", [pytest.param(UVICORN, id="uvicorn"), long_form(DAPHNE, id="daphne")])
 
 
 @SERVERS
@@ -42,7 +40,7 @@ async def test_an_address_gets_so_many_and_no_more(environment, command, statuse
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
-@OF_OURS
+@on_each_server
 async def test_300_sockets_at_a_cap_of_200(environment, command, tmp_path):
     """A hundred are told that all lines are busy, and the others live."""
     environment |= {"CONNECTIONS_PER_ADDRESS": "0", "SESSIONS_PER_PROCESS": "200"}
@@ -74,7 +72,7 @@ async def test_a_process_does_not_even_answer_more_than_twice_as_many(environmen
         assert refused.value.response.status_code == statuses[1]
 
 
-@OF_OURS
+@on_each_server
 async def test_a_socket_that_begins_nothing_is_closed(environment, command, tmp_path):
     environment |= {"WEBSOCKET_CONNECT_TIMEOUT": "3"}
     with running(environment, command, tmp_path / "log") as server:

@@ -1,5 +1,7 @@
 """What one may use: rows, settings, days, and several processes' worth of counting."""
 
+import contextlib
+import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.core.checks import run_checks
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from sessions_app import access
@@ -178,6 +180,23 @@ def test_a_meter_counts_tokens_money_and_time_and_ends_the_conversation(hers, se
     meters.write(NOON)  # nothing is counted twice
     use.refresh_from_db()
     assert use.tokens == 1000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_cannot_be_written_is_counted_later(hers, monkeypatch):
+    meters = Meters()
+    meter = meters.open(hers, "gemini-3.8-live")
+    meter.begin()
+    meter.count(UsageReported(400, 100, 500, {}))
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
+    connection.close()  # the next one waits no longer than that
+    with contextlib.closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseError):
+            meters.write(NOON)
+    meters.write(NOON)
+    assert DailyUse.objects.get(holder=hers).tokens == 500
+    connection.close()
 
 
 def test_time_is_counted_while_somebody_is_there(hers, monkeypatch):

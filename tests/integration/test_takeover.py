@@ -8,10 +8,14 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from sessions_app import access
+from sessions_app.browser.commands import ConnectData
 from sessions_app.exceptions import TakenOver
+from sessions_app.live.events import UsageReported
 from sessions_app.live_here import LiveHere
-from sessions_app.models import LiveSession
+from sessions_app.models import DailyUse, LiveSession
+from sessions_app.quotas.meter import meters
 from sessions_app.recorder import SAID_SO
+from tests.doubles import BridgeUnderTest, ScriptedGemini, heard, said
 from tests.waiting import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,6 +27,8 @@ class Tab:
 
     def dismiss(self, word):
         self.words.append(word)
+
+    def conversation_ended(self, task): ...
 
 
 @pytest.fixture
@@ -98,3 +104,62 @@ async def test_another_process_takes_the_session_away(here, session):
     await asyncio.sleep(0)
     assert tab.words == ["takeover"]
     await conversation.ended()
+
+
+# --- The end of a conversation ---------------------------------------------------------------------------------------
+
+
+async def converse(conversation) -> BridgeUnderTest:
+    """Between doubles, in mid-reply."""
+    under_test = BridgeUnderTest(ScriptedGemini(heard("hello"), said("Good mor")))
+    conversation.start(under_test.bridge, ConnectData())
+    await under_test.browser.until_type("transcription", text="Good mor")
+    return under_test
+
+
+async def test_a_conversation_whose_browser_is_lost_waits_for_it(here, session):
+    tab, newer = Tab(), Tab()
+    await LiveSession.objects.aupdate(held_by="user:7")
+    conversation = here.open(session.pk, await carry(session), tab)
+    await converse(conversation)
+    conversation.release(tab)
+    await conversation.recorder.flush()
+    await session.arefresh_from_db()
+    assert session.held_by == "user:7"  # it counts on
+    assert here.open(session.pk, await carry(session), newer) is conversation
+    assert conversation.waits_for(ConnectData())
+    await conversation.ended()
+    await session.arefresh_from_db()
+    assert session.held_by == ""
+
+
+async def test_a_conversation_that_nobody_comes_back_to_ends(here, session, settings):
+    settings.RECONNECT_GRACE = 0.05
+    tab = Tab()
+    conversation = here.open(session.pk, await carry(session), tab)
+    await converse(conversation)
+    task = conversation.task
+    conversation.release(tab)
+    await asyncio.wait({task}, timeout=GIVE_UP_SECONDS)
+    assert task.done()
+    await conversation.ended()
+
+
+async def test_a_server_that_stops_saves_its_conversations(here, session):
+    conversation = here.open(session.pk, await carry(session), Tab())
+    under_test = await converse(conversation)
+    conversation.recorder.update(model="kept")
+    await here.drain()
+    [turn] = under_test.recorder.turns
+    assert turn.model.text == "Good mor"
+    await session.arefresh_from_db()
+    assert (session.model, session.status) == ("kept", "paused")
+
+
+async def test_a_server_that_stops_counts_what_was_used(here):
+    meter = meters.open("user:7", "gemini-3.8-live")
+    meter.begin()
+    meter.count(UsageReported(1, 2, 3, {}))
+    meter.end()
+    await here.drain()
+    assert (await DailyUse.objects.aget(holder="user:7")).tokens == 3

@@ -15,6 +15,7 @@ from tests.doubles import (
     GENERATED,
     INTERRUPTED,
     BridgeUnderTest,
+    KeepingBrowser,
     ScriptedGemini,
     Tools,
     asks_for,
@@ -215,6 +216,54 @@ async def test_a_lost_connection_is_resumed_with_its_handle_and_nothing_said_mea
     assert statuses == ["CONNECTED", "RECONNECTING", "CONNECTED"]
 
 
+async def test_an_update_without_a_handle_leaves_the_last_one():
+    """Gemini says so while a tool works: a session cannot be resumed in the midst of a call."""
+    good = server(sessionResumptionUpdate={"newHandle": "h1", "resumable": True})
+    none = server(sessionResumptionUpdate={"resumable": False})
+    first, second = ScriptedGemini(good, none, said("Hm")), ScriptedGemini()
+    async with BridgeUnderTest(first, second) as under_test:
+        await under_test.browser.until_type("transcription", text="Hm")
+        first.hangs_up()
+        await under_test.browser.until(lambda item: len(under_test.handles) == 2)
+    assert under_test.handles == [None, "h1"]
+    assert under_test.recorder.fields["resumption_handle"] == "h1"
+
+
+async def test_a_question_that_breaks_every_connection_is_given_up():
+    geminis = [ScriptedGemini() for _ in range(6)]
+    async with BridgeUnderTest(*geminis) as under_test:
+        await under_test.browser.until_type("status", status="CONNECTED")
+        under_test.bridge.obey(command('{"type":"text","data":{"text":"poison"}}'))
+        for gemini in geminis[:5]:
+            while ("text", "poison") not in gemini.sent:
+                await asyncio.sleep(0)
+            gemini.hangs_up()
+        await under_test.browser.until_type("error", code="not_answered")
+        under_test.bridge.obey(command('{"type":"text","data":{"text":"hello"}}'))
+        while not geminis[5].sent:
+            await asyncio.sleep(0)
+    assert geminis[5].sent == [("history", ([("user", "poison")], False)), ("text", "hello")]  # known, not asked again
+
+
+async def test_a_page_that_comes_back_is_told_what_it_missed():
+    first, second = ScriptedGemini(said("Hi.")), ScriptedGemini()
+    async with BridgeUnderTest(first, second) as under_test:
+        await under_test.browser.until_type("transcription", text="Hi.")
+        under_test.recorder.hold = asyncio.Event()
+        first.says(COMPLETE, said("Next"))
+        await under_test.browser.until_type("transcription", text="Next")
+        under_test.bridge.leave()
+        under_test.recorder.hold.set()
+        while not under_test.recorder.turns:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.01)  # the commit is told by callbacks of the loop
+        reloaded = KeepingBrowser()
+        under_test.bridge.come_back(reloaded)
+        await reloaded.until_type("transcription", turnId=1, isFinal=True)
+        await reloaded.until_type("turn", turnId=1, state="complete")
+    assert not [item for item in under_test.browser.of_type("transcription") if item["isFinal"]]
+
+
 async def test_go_away_between_turns_changes_the_connection_at_once():
     first, second = ScriptedGemini(server(goAway={"timeLeft": "50s"})), ScriptedGemini()
     async with BridgeUnderTest(first, second) as under_test:
@@ -226,11 +275,13 @@ async def test_go_away_waits_for_the_end_of_the_turn():
     first = ScriptedGemini(said("Half"), server(goAway={"timeLeft": "50s"}), said(" a sentence."))
     async with BridgeUnderTest(first, ScriptedGemini()) as under_test:
         await under_test.browser.until_type("transcription", text=" a sentence.")
+        first.says(said(" And another."))  # which nobody would hear who had left
+        await under_test.browser.until_type("transcription", text=" And another.")
         assert not first.closed
         first.says(COMPLETE)
         await under_test.browser.until_type("status", status="RECONNECTING")
     [turn] = under_test.recorder.turns
-    assert (turn.model.text, turn.interrupted) == ("Half a sentence.", False)
+    assert (turn.model.text, turn.interrupted) == ("Half a sentence. And another.", False)
 
 
 async def test_go_away_followed_by_silence_is_left_by_the_clock():

@@ -8,6 +8,7 @@ import pytest
 from sessions_app.browser import commands
 from sessions_app.live.calls import GIVEN_WAY, UNSENDABLE, CallRules
 from tests.doubles import (
+    COMPLETE,
     BridgeUnderTest,
     KeepingBrowser,
     Outcome,
@@ -103,6 +104,52 @@ async def test_an_answer_that_still_waits_is_not_sent_when_its_call_is_withdrawn
         while ("audio_stream_end", None) not in gemini.sent:
             await asyncio.sleep(0)
     assert gemini.sent == [("audio", b"\1\0"), ("audio_stream_end", None)]
+
+
+async def test_a_call_that_is_asked_for_again_after_a_loss_runs_once():
+    release = asyncio.Event()
+
+    async def pay():
+        await release.wait()
+        return "paid"
+
+    tools = Tools(pay=pay)
+    first, second = ScriptedGemini(asks_for("1", "pay")), ScriptedGemini(asks_for("2", "pay"))
+    async with BridgeUnderTest(first, second, tools=tools) as under_test:
+        under_test.bridge.obey(command('{"type":"text","data":{"text":"pay"}}'))
+        await under_test.browser.until_type("function_call")
+        while not first.sent:
+            await asyncio.sleep(0)
+        first.hangs_up()
+        while not second.sent:
+            await asyncio.sleep(0)
+        release.set()
+        while len(second.sent) < 2:
+            await asyncio.sleep(0)
+    assert tools.called == ["1"]
+    assert second.sent == [("text", "pay"), ("tool_response", [("2", "pay", {"result": "paid"}, None)])]
+
+
+async def test_an_answer_that_waited_for_a_lost_connection_is_told_once():
+    async def quick():
+        return "done"
+
+    first, second = ScriptedGemini(), ScriptedGemini()
+    first.takes.clear()  # a slow upstream
+    rules = CallRules(is_blocking=lambda name: False)
+    async with BridgeUnderTest(first, second, tools=Tools(quick=quick), call_rules=rules) as under_test:
+        under_test.bridge.hear(b"\1\0")
+        first.says(asks_for("1", "quick"))
+        await under_test.browser.until_type("function_result", status="ok")
+        first.says(said("One moment."), COMPLETE)
+        await under_test.browser.until_type("turn", state="complete")  # the question will not be said again
+        first.hangs_up()
+        under_test.bridge.obey(command('{"type":"audio_end"}'))
+        while ("audio_stream_end", None) not in second.sent:
+            await asyncio.sleep(0)
+    [told] = [value for kind, value in second.sent if kind == "text"]
+    assert "quick" in told
+    assert "done" in told
 
 
 class LongRunning:

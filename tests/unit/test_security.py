@@ -11,7 +11,7 @@ ROWS = re.findall(
     r"^\| (?!threat|---)(.+?) \|.*\| (.+?) \| (.+?) \|$", (TESTS.parent / "docs/security.md").read_text(), re.M
 )
 A_SERVER = re.compile(r"\b(running|Server)\(|@on_each_server")
-BOTH = re.compile(r"on_each_server|SERVERS|'uvicorn'.*'daphne'")
+BOTH = re.compile(r"on_each_server|SERVERS|'uvicorn.*'daphne")
 
 
 def named(threat: str, tests: str) -> Iterator[tuple[Path, str]]:

@@ -71,6 +71,19 @@ async def test_what_was_not_answered_is_said_again_first():
     assert await uplink.get() == (b"\1\0\2\0", 16_000)
 
 
+async def test_what_is_said_again_keeps_its_order():
+    async def message(gemini):
+        pass
+
+    uplink = Uplink()
+    uplink.put_audio(b"\1\0")
+    uplink.put(message, kind="text")
+    uplink.put_audio(b"\2\0")
+    sent = [await uplink.get() for _ in range(3)]
+    assert uplink.rewind()
+    assert [await uplink.get() for _ in range(3)] == sent
+
+
 async def test_what_is_answered_is_not_said_again():
     uplink = Uplink()
     for sample in (b"\1\0", b"\2\0"):

@@ -244,7 +244,10 @@ async def test_the_settings_time_out_is_the_default(call, settings):
         """Hangs."""
         await asyncio.Event().wait()
 
-    assert (await call("hang")).status == "timeout"
+    outcome = await call("hang")
+    assert (outcome.status, outcome.error) == (
+        "timeout", "hang did not finish within 0.05 seconds; try again later."
+    )  # fmt: skip
 
 
 async def test_a_cancelled_call_stops_its_tool_and_has_its_final_status_when_it_ends(make_executor, monkeypatch):
