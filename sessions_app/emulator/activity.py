@@ -59,9 +59,10 @@ class Sensitivity:
 
 class Stream:
     """One session's audio on its way through the listener. `on_event` is called on the session's event loop with
-    "start" and no audio when speech begins, and with "end" and the whole utterance when it has ended."""
+    "start" and no audio when speech begins, and with "end" and the whole utterance when it has ended; and with the
+    seconds of audio that were heard until then."""
 
-    def __init__(self, sensitivity: Sensitivity, on_event: Callable[[str, bytes], None]):
+    def __init__(self, sensitivity: Sensitivity, on_event: Callable[[str, bytes, float], None]):
         self.on_event = on_event
         self.lock = threading.Lock()  # for what waits: one thread puts, another takes
         self.waiting: deque[bytes | None] = deque()  # None: end the utterance here
@@ -104,7 +105,7 @@ class Stream:
             if self._run >= self._start_windows:
                 self._utterance = bytearray(b"".join(self._before))
                 self._run = 0
-                self.on_event("start", b"")
+                self.on_event("start", b"", self.seconds_heard)
             elif not self._run and probability == 0:
                 self.forget()
             return
@@ -124,7 +125,7 @@ class Stream:
         self._run = 0
         self._before.clear()
         self.forget()
-        self.on_event("end", utterance)
+        self.on_event("end", utterance, self.seconds_heard)
 
 
 class Listener:
@@ -147,10 +148,10 @@ class Listener:
         if self._thread.ident:
             self._thread.join()
 
-    def stream(self, sensitivity: Sensitivity, on_event: Callable[[str, bytes], None]) -> Stream:
+    def stream(self, sensitivity: Sensitivity, on_event: Callable[[str, bytes, float], None]) -> Stream:
         """A new stream. `on_event` runs on the event loop that calls this."""
         loop = asyncio.get_running_loop()
-        return Stream(sensitivity, lambda name, pcm: loop.call_soon_threadsafe(on_event, name, pcm))
+        return Stream(sensitivity, lambda *event: loop.call_soon_threadsafe(on_event, *event))
 
     def feed(self, stream: Stream, pcm: bytes) -> None:
         """Hear 16 kHz audio, whole samples."""

@@ -98,23 +98,22 @@ class Listening:
             pcm, self._activity = bytes(self._activity), None
             await self._utterance(pcm)
 
-    def _detected(self, name: str, utterance: bytes) -> None:
+    def _detected(self, name: str, utterance: bytes, seconds: float) -> None:
         if not self._session.open:
             return
 
         async def decide() -> None:
             async with self._session.deciding:
                 if self._config.vad_signals:
-                    await self._say_activity(name)
+                    await self._say_activity(name, seconds)
                 await (self._speech_begins() if name == "start" else self._utterance(utterance))
 
         self._session.later(0, decide)
 
-    async def _say_activity(self, name: str) -> None:
-        offset = f"{self._stream.seconds_heard:.3f}s" if self._stream else "0s"
+    async def _say_activity(self, name: str, seconds: float) -> None:
         signal, kind = ("SOS", "ACTIVITY_START") if name == "start" else ("EOS", "ACTIVITY_END")
         await self._session.send({"voiceActivityDetectionSignal": {"vadSignalType": f"VAD_SIGNAL_TYPE_{signal}"}})
-        await self._session.send({"voiceActivity": {"type": kind, "audioOffset": offset}})
+        await self._session.send({"voiceActivity": {"type": kind, "audioOffset": f"{seconds:.3f}s"}})
 
     async def _speech_begins(self) -> None:
         self._turns.user_is_speaking = True

@@ -18,6 +18,7 @@ from tests.server import ROOT, Server, free_port
 
 from .browser import browsers
 from .far_end import FarEnd
+from .looks import Looks
 from .sound import MICROPHONE_RATE, write_wave
 from .static_server import serve
 
@@ -35,6 +36,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 async def _browsers() -> AsyncIterator[None]:
     yield
     await browsers.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _pictures(pytestconfig: pytest.Config) -> None:
+    Looks.takes_all_pictures = pytestconfig.option.markexpr != "not long"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,6 @@
 """The page's one state, without a page: what follows from one thing after the other."""
 
-import pytest
+import pytest_asyncio
 
 from .blank import open_blank
 
@@ -16,7 +16,7 @@ ASKS = [{"type": "tool_started", "name": "refund", "asks": True}]
 ANSWERS = [{"type": "awaiting_reply"}, {"type": "reply_started"}]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page():
     async with open_blank() as page:
         yield page
