@@ -39,6 +39,7 @@ def _configure_hypothesis(*, is_short: bool) -> None:
     hypothesis.load_profile("ours")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """`-n auto`: tests of servers and browsers wait more than they compute."""
     return min(8, 2 * (os.cpu_count() or 1))
