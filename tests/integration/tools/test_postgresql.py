@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from tests.postgresql import PostgreSQL, postgresql
 from tools_app.exceptions import ToolError
-from tools_app.readonly_postgresql import select_rows
+from tools_app.readonly_postgresql import connect, select_rows
 from tools_app.readonly_sql import Limits, select
 from tools_app.sql_check import Query
 from tools_app.sql_schema import tables
@@ -76,6 +76,12 @@ def test_a_bomb_is_stopped_in_time(postgres, server, query):
     with pytest.raises(ToolError, match=r"took longer than 0\.3 seconds"):
         select(server, query, Limits(seconds=0.3))
     assert postgres.cpu_seconds(others) - before < 3
+
+
+def test_the_server_itself_ends_a_statement(server):
+    """However slow the machine is: a bomb that gets little of a busy processor shows no other limit."""
+    with connect(server, 0.3) as connection:
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("300ms",)
 
 
 def test_ordinary_queries_work(server):
