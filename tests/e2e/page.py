@@ -11,6 +11,8 @@ from playwright.async_api import Page, WebSocket
 from tests.server import Server
 from tests.waiting import GIVE_UP_SECONDS
 
+DRAWN = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+
 
 class Wire:
     """What went over the page's WebSocket, as the browser's own network layer saw it."""

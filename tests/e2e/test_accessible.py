@@ -2,9 +2,10 @@
 
 from playwright.async_api import Page
 
+from .blank import until_in
 from .browser import DENIED_MICROPHONE, open_page, wait_for_state
 from .looks import Looks
-from .page import open_voice_page, type_message
+from .page import DRAWN, open_voice_page, type_message
 
 FOCUSED = """
 () => {
@@ -30,7 +31,6 @@ STARTED = """
   }
 }
 """
-DRAWN = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 GROW = """
 () => {
   const list = document.getElementById("transcript");
@@ -141,6 +141,8 @@ async def test_a_long_conversation_is_followed_until_the_person_scrolls_up(serve
         assert await scroller.evaluate(from_end) <= 1
         await scroller.hover()
         await page.mouse.wheel(0, -10_000)
+        await until_in(page, "document.querySelector('.scroller').scrollTop === 0")
+        await page.evaluate(DRAWN)  # the page hears of it with the next frame
         await type_message(page, "Who are you?")
         await page.get_by_role("button", name="Jump to latest").click()
         assert await page.locator("#jump").is_hidden()

@@ -18,7 +18,7 @@ from tests.server import ROOT, Server
 
 from .browser import DENIED_MICROPHONE, open_page, wait_for_state
 from .looks import HOLD, Looks
-from .page import open_voice_page, tool_card, type_message
+from .page import DRAWN, open_voice_page, tool_card, type_message
 
 LONG_TOOL = "refund_everything_that_was_ordered_by_the_customer"
 REASON = "https://shop.example.com/complaints/2026/the-parcel-never-arrived-and-nobody-answers/" + "0123456789" * 6
@@ -180,6 +180,7 @@ async def test_a_conversation(looks_server, trace):
         await page.locator("#label", has_text="Ready").wait_for()
         await looks.at("microphone-off")
         await page.locator(".scroller").evaluate("(scroller) => scroller.scrollTo(0, 0)")
+        await page.evaluate(DRAWN)
         await type_message(page, "Who are you?")
         await page.locator("#jump").wait_for()
         await looks.at("scrolled-up")
