@@ -11,6 +11,7 @@ const MOST_UNANSWERED = 2; // pings in silence: a network that is lost without a
 const RECONNECT_ON = new Set([1001, 1006, 1012, 4412]);
 /** After these the session is still there, and the next start goes on with it. */
 const SESSION_LIVES = new Set([...RECONNECT_ON, 4400, 4401, 4408, 4413, 4429]);
+const BEFORE_IT_IS_LIVE = new Set(["connect", "disconnect"]);
 const STORED = "gemlive.session"; // for this tab, over a reload
 
 function remembered() {
@@ -106,9 +107,10 @@ export class VoiceSocket {
     this.#connect();
   }
 
-  /** Lost where there is no connection: what must arrive waits for `isLive`. */
+  /** Lost where there is no conversation (yet): what must arrive waits for `isLive`. */
   send(type, data) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    if (!this.isLive && !BEFORE_IT_IS_LIVE.has(type)) return; // the server would tell the person of an error
     this.#socket.send(JSON.stringify(data === undefined ? { type } : { type, data }));
   }
 
