@@ -146,11 +146,17 @@ def test_an_error_that_nobody_awaits_does_not_warn(make_writer, caplog):
 
 def test_stopping_writes_what_waits_and_a_later_write_starts_it_again(make_writer):
     writer = make_writer()
-    gate = threading.Event()
-    writer.submit(lambda: gate.wait(GIVE_UP_SECONDS) and None)
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        gate.wait(GIVE_UP_SECONDS)
+
+    writer.submit(hold)
+    assert begun.wait(GIVE_UP_SECONDS)  # so that what comes now is not written together with it
     write = writer.submit(row("at the end"))
     threading.Timer(0.2, gate.set).start()
-    writer.stop()
+    writer.stop(timeout=GIVE_UP_SECONDS)
     assert write.done()
     writer.submit(row("after")).result(GIVE_UP_SECONDS)
     assert names() == ["at the end", "after"]
