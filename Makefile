@@ -5,7 +5,7 @@
 # make bench-page   how fast the voice page plays and falls silent, and what it costs, in a real Chromium
 # make soak   fifty conversations for ten minutes, while Gemini's connections end in every way
 # make conformance   the contract tests against Google's servers (GEMINI_API_KEY=… make conformance)
-# make mutation   breaks the product in every area, one place after the other, and sees its tests go red (10 minutes)
+# make mutation   breaks the product in every area, one place after the other, and sees its tests go red
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
